@@ -1,0 +1,7 @@
+"""``python -m agentcave``."""
+
+import sys
+
+from agentcave.cli.main import main
+
+sys.exit(main())

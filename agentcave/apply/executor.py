@@ -1,0 +1,78 @@
+"""The walk over a plan: every step in a task of its own, waiting for the ones before it."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import anyio
+
+from agentcave.apply.events import Event, Result
+from agentcave.errors import CaveError, DeadlineExceeded
+from agentcave.plan import Plan, Step
+
+AT_ONCE = 512
+
+
+class Performer(Protocol):
+    """Who does a step. Both raise CaveError when it cannot be done."""
+
+    async def conditions(self, step: Step) -> None:
+        """Wait for what the step needs beyond the steps before it."""
+        ...
+
+    async def perform(self, step: Step) -> None: ...
+
+
+class Executor:
+    """Carries out one plan, once. ``late`` tells whether a wait reached its deadline."""
+
+    def __init__(self, plan: Plan, performer: Performer, emit: Callable[[Event], None]) -> None:
+        self._plan, self._performer, self._emit = plan, performer, emit
+        self._ended = {step.id: anyio.Event() for step in plan.steps}
+        self._places = anyio.CapacityLimiter(AT_ONCE)
+        self.results: dict[int, Event] = {}
+        self.late = False
+
+    async def run(self) -> list[Event]:
+        """Do every planned step; returns one last event for each step of the plan.
+
+        Steps that fail do not stop unrelated ones. Cancelled, ``results`` holds what was done.
+        """
+        async with anyio.create_task_group() as tasks:
+            for step in self._plan.steps:
+                tasks.start_soon(self._step, step)
+        return [self.results[step.id] for step in self._plan.steps]
+
+    async def _step(self, step: Step) -> None:
+        try:
+            if step.outcome != "planned":
+                self._report(step, step.outcome, step.error)
+                return
+            for number in step.after:
+                await self._ended[number].wait()
+            blocker = next((n for n in step.after if self.results[n].result != "done"), None)
+            if blocker is not None:
+                before = self.results[blocker].step
+                self._report(step, "skipped", f"{before.verb} {before.name} was not done")
+                return
+            await self._attempt(step)
+        finally:
+            self._ended[step.id].set()
+
+    async def _attempt(self, step: Step) -> None:
+        began = time.monotonic()
+        try:
+            await self._performer.conditions(step)
+            async with self._places:
+                self._emit(Event(time.time(), step, "started"))
+                began = time.monotonic()
+                await self._performer.perform(step)
+        except CaveError as exc:
+            self.late = self.late or isinstance(exc, DeadlineExceeded)
+            self._report(step, "failed", str(exc), time.monotonic() - began)
+        else:
+            self._report(step, "done", None, time.monotonic() - began)
+
+    def _report(self, step: Step, result: Result, error: str | None, seconds: float = 0.0) -> None:
+        event = self.results[step.id] = Event(time.time(), step, result, error, seconds)
+        self._emit(event)

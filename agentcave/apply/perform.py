@@ -1,0 +1,240 @@
+"""The hands: one call of a room with I/O for each kind of step."""
+
+import contextlib
+import os
+from typing import assert_never
+
+import anyio
+
+from agentcave import context, workspaces
+from agentcave.apply.launches import Launches, default_stop, stop_of
+from agentcave.apply.readiness import Probe, reach
+from agentcave.apply.secrets import Secrets
+from agentcave.apply.tools import Tools
+from agentcave.errors import CaveError, DeadlineExceeded
+from agentcave.model.desired import DesiredAgent, DesiredCave
+from agentcave.model.observed import History, Key, ObservedSession, SeedRecord, WorkspaceRecord
+from agentcave.plan import (
+    CreateWorkspace,
+    Plan,
+    RemoveWorkspace,
+    ResizeSession,
+    RestartSession,
+    RunSetup,
+    SeedContext,
+    StartSession,
+    Step,
+    StopSession,
+)
+from agentcave.plan.diff import NO_HISTORY, setup_fingerprint, size_text
+from agentcave.sessions import Session, SessionGone
+
+SETUP_TIMEOUT = 3600.0
+SHOWN_LINES = 20
+
+
+class Hands:
+    """A ``Performer``; what it did is written to the history by ``record``."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._making = anyio.CapacityLimiter(workspaces.CONCURRENCY)
+        secrets = Secrets(tools.host, tools.environ, tools.desired.directory)
+        self._launches = Launches(tools, secrets)
+        self._live: dict[Key, Session] = {}
+        self._announced: dict[Key, History] = {}
+        self._histories: dict[Key, History] = {}
+        self._seeds: dict[str, dict[str, SeedRecord]] = {}
+        self._screens: dict[Key, str] = {}
+
+    def announce(self, plan: Plan) -> None:
+        """Write down what is about to begin, so that a killed pass is taken up where it was."""
+        records: dict[str, WorkspaceRecord] = {}
+        for step in plan.planned:
+            match step.action:
+                case CreateWorkspace(cave) if cave.spec.workspace.type != "directory":
+                    records[step.cave] = _record(cave, ready=False)
+                case StartSession(agent, _, fresh) | RestartSession(agent, _, fresh):
+                    self._announced[agent.key] = self._launches.announce(agent, fresh)
+                case _:
+                    pass
+        if records:
+            self._tools.state.put_workspaces(records)
+        if self._announced:
+            self._tools.state.put_histories(self._announced)
+
+    def record(self) -> None:
+        """Write down what was done; it is called however the pass ends."""
+        if self._seeds:
+            self._tools.state.put_seeds(self._seeds)
+        if self._histories:
+            self._tools.state.put_histories(self._histories)
+        if self._screens:
+            self._tools.state.put_screens(self._screens)
+
+    async def conditions(self, step: Step) -> None:
+        for cave, condition in step.conditions:
+            for agent in self._tools.desired.caves[cave].agents:
+                try:
+                    await self.reach(agent, condition)
+                except DeadlineExceeded as exc:
+                    raise DeadlineExceeded(
+                        f"{step.name} waits for {cave}: {exc.message}",
+                        "run the same command again to go on",
+                    ) from exc
+                except CaveError as exc:
+                    raise CaveError(f"{step.name} waits for {cave}: {exc.message}") from exc
+
+    async def reach(self, agent: DesiredAgent, condition: str) -> None:
+        """Wait until an agent is started, ready or completed (apply/readiness.py)."""
+        session = await self._session(agent.key)
+        if session is None:
+            past = self._tools.observed.history.get(agent.key, NO_HISTORY)
+            if past.ended == "completed":
+                return
+            raise CaveError(f"{agent.cave}/{agent.spec.name} does not run")
+        spec = self._tools.desired.caves[agent.cave].spec
+
+        async def environment() -> dict[str, str]:
+            return await self._launches.environment(spec, agent.spec)
+
+        workdir = self._launches.workdir(spec, agent.spec)
+        probe = Probe(self._tools.host, agent, session, workdir, environment)
+        await reach(probe, condition, self._tools.timeout)
+
+    async def perform(self, step: Step) -> None:
+        match step.action:
+            case CreateWorkspace(cave):
+                await self._create(cave)
+            case RunSetup(cave):
+                await self._setup(cave)
+            case SeedContext(cave, changes):
+                name, path = cave.spec.name, cave.spec.workspace.path
+                known = self._tools.seeds.get(name, {})
+                self._seeds[name] = {**known, **context.write(path, cave.spec, changes, known)}
+            case StartSession(agent, dead, _):
+                await self._start(agent, dead)
+            case RestartSession(agent, running, _):
+                session = await self._tools.sessions.get_session(running.stamp.session)
+                await session.stop(stop_of(agent.spec))
+                await self._start(agent, running)
+            case StopSession(seen, sticky):
+                await self._stop(seen, sticky)
+            case ResizeSession(agent, seen):
+                session = await self._tools.sessions.get_session(seen.stamp.session)
+                await session.resize(agent.spec.size)
+                past = self._tools.observed.history[agent.key]
+                self._histories[agent.key] = past._replace(size=size_text(agent.spec.size))
+            case RemoveWorkspace(name, record):
+                await self._remove(name, record)
+            case _:
+                assert_never(step.action)
+
+    async def _create(self, cave: DesiredCave) -> None:
+        spec, desired = cave.spec, self._tools.desired
+        async with self._making:
+            made = await workspaces.create(
+                self._tools.host,
+                desired.directory,
+                desired.uid,
+                spec.name,
+                spec.workspace,
+                self._tools.observed.workspaces[spec.name],
+            )
+        kept = made._replace(
+            disposable=spec.workspace.disposable, on_remove=spec.workspace.on_remove
+        )
+        self._tools.state.put_workspaces({spec.name: kept})
+
+    async def _setup(self, cave: DesiredCave) -> None:
+        """Run the argv lists of ``setup`` in turn; their output is kept in the state."""
+        spec, host = cave.spec, self._tools.host
+        environment = await self._launches.environment(spec, None)
+        path = os.path.join(self._tools.state.folder, f"setup-{spec.name}.log")
+        output = b""
+        for argv in spec.setup:
+            done = await host.run(
+                argv, cwd=spec.workspace.path, environment=environment, timeout=SETUP_TIMEOUT
+            )
+            output += b"$ " + os.fsencode(" ".join(argv)) + b"\n" + done.stdout + done.stderr
+            host.write_file(path, output)
+            if done.returncode != 0:
+                tail = output.decode(errors="replace").splitlines()[-SHOWN_LINES:]
+                shown = "\n".join(f"    {line}" for line in tail)
+                raise CaveError(
+                    f"setup: `{argv[0]}` failed with exit status {done.returncode}\n{shown}",
+                    f"all of its output: {path}",
+                )
+        records = self._tools.state.workspaces()
+        record = records.get(spec.name) or _record(cave, ready=True)
+        finished = record._replace(setup=setup_fingerprint(spec.setup))
+        self._tools.state.put_workspaces({spec.name: finished})
+
+    async def _start(self, agent: DesiredAgent, replaced: ObservedSession | None) -> None:
+        announced = self._announced[agent.key]
+        session = await self._launches.start(agent, announced, replaced)
+        self._live[agent.key] = session
+        if replaced is not None:
+            await self._tools.sessions.remove_session(replaced.stamp.session)
+        prompted = announced.prompted or agent.spec.prompt is not None
+        self._histories[agent.key] = announced._replace(session=session.id, prompted=prompted)
+
+    async def _stop(self, seen: ObservedSession, sticky: bool) -> None:
+        """End a session and take it away; what its screen showed last is kept in the state."""
+        key = seen.stamp.key
+        with contextlib.suppress(SessionGone):
+            await self._end(seen)
+        past = self._tools.observed.history.get(key, NO_HISTORY)
+        self._histories[key] = past._replace(
+            intent="stopped" if sticky else "running",
+            ended="stopped" if sticky else None,
+            exit_status=None,
+            signal=None,
+            restarts=0,
+        )
+
+    async def _end(self, seen: ObservedSession) -> None:
+        key = seen.stamp.key
+        session = await self._tools.sessions.get_session(seen.stamp.session)
+        desired = self._tools.desired.caves.get(seen.stamp.cave)
+        declared = [a for a in desired.agents if a.key == key] if desired else []
+        await session.stop(stop_of(declared[0].spec) if declared else default_stop(seen.stamp.type))
+        self._screens[key] = await session.get_output()
+        await self._tools.sessions.remove_session(session.id)
+
+    async def _remove(self, cave: str, record: WorkspaceRecord) -> None:
+        """Remove a workspace that holds nothing to lose; edited context files are kept first."""
+        known = self._tools.seeds.get(cave, {})
+        archive = os.path.join(self._tools.state.folder, "contexts", cave)
+        if os.path.isdir(record.path):
+            safe = context.archive(record.path, archive, known)
+            async with self._making:
+                await workspaces.remove(
+                    self._tools.host,
+                    self._tools.desired.directory,
+                    self._tools.desired.uid,
+                    cave,
+                    record,
+                    context=safe | context.unedited_paths(record.path, known),
+                )
+        self._tools.state.forget_workspace(cave)
+
+    async def _session(self, key: Key) -> Session | None:
+        if key not in self._live:
+            seen = self._tools.observed.sessions.get(key)
+            if not seen:
+                return None
+            self._live[key] = await self._tools.sessions.get_session(seen[-1].stamp.session)
+        return self._live[key]
+
+
+def _record(cave: DesiredCave, ready: bool) -> WorkspaceRecord:
+    spec = cave.spec.workspace
+    return WorkspaceRecord(
+        spec.type,
+        spec.path,
+        spec.branch,
+        ready,
+        disposable=spec.disposable,
+        on_remove=spec.on_remove,
+    )

@@ -1,0 +1,71 @@
+"""When an agent counts as started, ready or completed; each wait has a deadline."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import anyio
+
+from agentcave.errors import CaveError, DeadlineExceeded
+from agentcave.hosts import Host
+from agentcave.model.desired import DesiredAgent
+from agentcave.model.spec import ReadySpec
+from agentcave.model.status import Phase
+from agentcave.plan.status import end_text, is_complete
+from agentcave.sessions import Session
+
+INTERVAL = 0.1
+
+
+class Probe(NamedTuple):
+    """What readiness is judged from. ``environment`` is resolved only for ``command``."""
+
+    host: Host
+    agent: DesiredAgent
+    session: Session
+    workdir: str
+    environment: Callable[[], Awaitable[dict[str, str]]]
+
+
+async def reach(probe: Probe, condition: str, timeout: float) -> None:
+    """Return once the agent is ``started``, ``ready`` or ``completed``.
+
+    Raises DeadlineExceeded, and CaveError as soon as it can no longer get there.
+    """
+    cave, name = probe.agent.key
+    began = time.monotonic()
+    limit = probe.agent.spec.ready.timeout if condition == "ready" else timeout
+    with anyio.move_on_after(limit):
+        while not await _reached(probe, condition, time.monotonic() - began):
+            await anyio.sleep(INTERVAL)
+        return
+    raise DeadlineExceeded(f"{cave}/{name} was not {condition} within {limit:g} s")
+
+
+async def _reached(probe: Probe, condition: str, waited: float) -> bool:
+    status = await probe.session.status()
+    cave, name = probe.agent.key
+    if status.phase is Phase.RUNNING:
+        return condition == "started" or (condition == "ready" and await _ready(probe, waited))
+    if is_complete(probe.agent, status.exit_status):
+        return True
+    how = end_text(status.exit_status, status.signal)
+    raise CaveError(f"{cave}/{name} cannot become {condition}: {how}")
+
+
+async def _ready(probe: Probe, waited: float) -> bool:
+    """Without a status that the agent reports itself, a running process is all that is known."""
+    match probe.agent.spec.ready:
+        case ReadySpec("output", str(pattern)):
+            return re.search(pattern, await probe.session.get_output(), re.MULTILINE) is not None
+        case ReadySpec("delay", float(seconds)):
+            return waited >= seconds
+        case ReadySpec("command", tuple(argv)):
+            environment = await probe.environment()
+            done = await probe.host.run(
+                argv, cwd=probe.workdir, environment=environment, timeout=30.0
+            )
+            return done.returncode == 0
+        case _:
+            return True

@@ -1,0 +1,26 @@
+"""What a pass works with."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from agentcave.hosts import Host
+from agentcave.model.desired import Desired
+from agentcave.model.observed import Observed, SeedRecord
+from agentcave.plan.digest import DigestKey
+from agentcave.sessions import SessionManager
+from agentcave.state import State
+
+
+class Tools(NamedTuple):
+    """``seeds``: what history knows of the context files. ``timeout`` (seconds) bounds each wait
+    for a completed dependency."""
+
+    host: Host
+    sessions: SessionManager
+    state: State
+    environ: Mapping[str, str]
+    desired: Desired
+    observed: Observed
+    seeds: Mapping[str, Mapping[str, SeedRecord]]
+    key: DigestKey
+    timeout: float = 600.0

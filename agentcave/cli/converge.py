@@ -1,0 +1,159 @@
+"""The way of every verb that changes something: lock, look, act, report."""
+
+import argparse
+import contextlib
+import os
+from collections.abc import Iterator
+
+from agentcave.cli import project as projects
+from agentcave.cli.terminal import colored, say
+from agentcave.config.durations import seconds
+from agentcave.errors import UsageError
+from agentcave.hosts import LocalHost
+from agentcave.model.desired import Request, Wanted
+from agentcave.model.observed import History, Key
+from agentcave.model.spec import ProjectSpec
+from agentcave.plan import Plan
+from agentcave.plan.status import is_complete
+from agentcave.reconcile.lock import project_lock
+from agentcave.reconcile.once import Outcome, Pass, act, check_programs, look
+from agentcave.report.text import paint, render_plan
+from agentcave.state import State
+
+
+def add_timeout(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--timeout", default="10m", metavar="D", help="bound on waiting, such as 90s (default 10m)"
+    )
+
+
+def timeout_of(args: argparse.Namespace) -> float:
+    try:
+        return seconds(args.timeout)
+    except ValueError as exc:
+        raise UsageError(f"--timeout {args.timeout}: {exc}", "write it as 500ms, 90s, 5m") from exc
+
+
+@contextlib.contextmanager
+def writing(args: argparse.Namespace, name: str, uid: str, file: str) -> Iterator[State]:
+    """The project's history, and its lock."""
+    state = projects.state_for_writing(name, uid, file)
+    try:
+        with project_lock(
+            state.folder,
+            args.verb,
+            timeout_of(args),
+            lambda holder: say(args, f"waiting for {holder} …"),
+        ):
+            yield state
+    finally:
+        state.close()
+
+
+def converge(
+    args: argparse.Namespace,
+    spec: ProjectSpec,
+    state: State,
+    request: Request,
+    wanted: Wanted = "running",
+    wait_for: str | None = None,
+) -> int:
+    """One pass under the lock; returns the exit code."""
+    host = LocalHost()
+    key = state.ensure_key()
+    reading = projects.begin_reading(args)
+    seen = look(host, reading, spec, request, state, key, wanted)
+    _remember(state, seen)
+    for warning in spec.warnings:
+        say(args, f"warning: {warning}")
+    if not seen.plan.steps and wait_for is None:
+        return report(args, seen.plan, Outcome())
+    check_programs(host, seen, os.environ)
+    outcome = _act(args, host, seen, state, key, wait_for)
+    return report(args, seen.plan, outcome)
+
+
+def dry_run(args: argparse.Namespace, plan: Plan) -> int:
+    from agentcave.report.json import plan_json
+
+    if getattr(args, "json", False):
+        print(plan_json(plan))
+    else:
+        print(render_plan(plan, colored(args)))
+    return plan.exit_code() if getattr(args, "detailed_exitcode", False) else 0
+
+
+def report(args: argparse.Namespace, plan: Plan, outcome: Outcome) -> int:
+    """Say what became of a plan; the exit code says it too."""
+    from agentcave.report.json import outcome_json
+    from agentcave.report.outcome import failures, render_outcome
+
+    if getattr(args, "json", False):
+        print(outcome_json(plan, outcome.events))
+    else:
+        for line in failures(outcome.events):
+            say(args, paint(line, "31", colored(args)))
+        if not args.quiet:
+            for cave, note in plan.notes:
+                say(args, f"{cave}: {note}")
+            print(render_outcome(plan, outcome.events))
+    for trouble in outcome.troubles:
+        say(args, trouble)
+    if outcome.late:
+        return 124
+    bad = any(event.result != "done" for event in outcome.events)
+    return 1 if bad or outcome.troubles else 0
+
+
+def change_intents(state: State, keys: list[Key], intent: str) -> None:
+    """Write down what a person wants of agents; a controller reads it too."""
+    known = state.histories()
+    changed = {}
+    for key in keys:
+        past = known.get(key, History())
+        if past.intent != intent or (intent == "running" and past.ended == "stopped"):
+            ended = None if past.ended == "stopped" else past.ended
+            changed[key] = past._replace(intent=intent, ended=ended)  # type: ignore[arg-type]
+    if changed:
+        state.put_histories(changed)
+
+
+def _act(
+    args: argparse.Namespace,
+    host: LocalHost,
+    seen: Pass,
+    state: State,
+    key: tuple[str, bytes],
+    wait_for: str | None,
+) -> Outcome:
+    import anyio
+
+    from agentcave.cli.progress import Progress
+
+    socket = projects.server(args).socket
+    with Progress(args, len(seen.plan.planned)) as progress:
+        return anyio.run(
+            act, host, socket, seen, state, key, os.environ, progress, timeout_of(args), wait_for
+        )
+
+
+def _remember(state: State, seen: Pass) -> None:
+    """Bookkeeping: how agents ended, and context files whose stat alone has changed."""
+    if seen.sight.refreshed:
+        state.put_seeds(seen.sight.refreshed)
+    ends: dict[Key, History] = {}
+    history = seen.sight.observed.history
+    for key, sessions in seen.sight.observed.sessions.items():
+        last, past = sessions[-1], history.get(key, History())
+        if last.dead and past.ended is None:
+            agent = next(
+                (a for c in seen.desired.caves.values() for a in c.agents if a.key == key), None
+            )
+            ended = "completed" if is_complete(agent, last.exit_status) else "failed"
+            ends[key] = past._replace(
+                ended=ended,  # type: ignore[arg-type]
+                exit_status=last.exit_status,
+                signal=last.signal,
+            )
+    if ends:
+        state.put_histories(ends)

@@ -1,0 +1,116 @@
+"""``agentcave doctor``: is this machine fit, and what to do where it is not."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from agentcave import config
+from agentcave.agents import ADAPTERS
+from agentcave.cli import project as projects
+from agentcave.cli.terminal import colored
+from agentcave.errors import CaveError, Unavailable
+from agentcave.hosts import Host, LocalHost, state_root
+from agentcave.report.json import dumps
+from agentcave.report.text import one_line, paint
+from agentcave.sessions.panes import Reading
+from agentcave.tmux import Server, TmuxError, Version, check_version
+
+Verdict = Literal["ok", "warn", "fail"]
+COLORS: dict[Verdict, str] = {"ok": "32", "warn": "33", "fail": "31"}
+
+
+class Finding(NamedTuple):
+    verdict: Verdict
+    what: str
+    text: str
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true")
+
+
+def run(args: argparse.Namespace) -> int:
+    host, server = LocalHost(), projects.server(args)
+    found = [*_python(), *_tmux(host, server), *_git(host), *_state(), *_file(args), *_agents(host)]
+    if args.json:
+        print(dumps([finding._asdict() for finding in found]))
+    else:
+        width = max(len(finding.what) for finding in found)
+        for finding in found:
+            verdict = paint(f"{finding.verdict:<4}", COLORS[finding.verdict], colored(args))
+            print(f"{verdict}  {finding.what:<{width}}  {one_line(finding.text)}")
+    return Unavailable.exit_code if any(one.verdict == "fail" for one in found) else 0
+
+
+def _python() -> Iterator[Finding]:
+    yield Finding("ok", "python", f"{sys.version.split()[0]} ({sys.executable})")
+    if config.yaml_backend() != "libyaml":
+        text = "PyYAML without libyaml reads a large caves.yaml ten times slower"
+        yield Finding("warn", "yaml", text)
+
+
+def _tmux(host: Host, server: Server) -> Iterator[Finding]:
+    try:
+        version = check_version(host.read(server.version_argv(), timeout=5))
+    except (CaveError, TmuxError) as exc:
+        yield Finding("fail", "tmux", f"{exc} (install tmux 3.2a or newer)")
+        return
+    yield Finding("ok", "tmux", f"{_named(version)} ({host.which(server.program)})")
+    if not version.reports_deaths:
+        text = "this version can miss how a program ended; agentcave asks it again"
+        yield Finding("ok", "tmux", text)
+    try:
+        sessions = Reading(host, server).sessions()
+    except CaveError as exc:
+        yield Finding("fail", "server", str(exc))
+        return
+    alive = sum(not session.dead for session in sessions)
+    yield Finding("ok", "server", f"socket {server.socket}: {alive} agents live")
+
+
+def _named(version: Version) -> str:
+    return f"{version.major}.{version.minor}{version.letter}"
+
+
+def _git(host: Host) -> Iterator[Finding]:
+    try:
+        said = host.read(["git", "--version"], timeout=5).stdout.decode(errors="replace").strip()
+    except CaveError as exc:
+        yield Finding("fail", "git", f"{exc} (worktrees and clones need it)")
+        return
+    yield Finding("ok", "git", said)
+
+
+def _state() -> Iterator[Finding]:
+    root = place = state_root(os.environ)
+    while not os.path.isdir(place):
+        place = os.path.dirname(place)
+    if os.access(place, os.W_OK):
+        yield Finding("ok", "state", root)
+    else:
+        yield Finding("fail", "state", f"{root} is not writable (set XDG_STATE_HOME)")
+
+
+def _file(args: argparse.Namespace) -> Iterator[Finding]:
+    try:
+        located = projects.locate(args)
+        if not located.files:
+            yield Finding("ok", "file", "no caves.yaml here (`agentcave init` writes one)")
+            return
+        document = projects.load(located)
+    except CaveError as exc:
+        yield Finding("fail", "file", str(exc))
+        return
+    yield Finding("ok", "file", f"{document.file}, {len(document.caves)} caves")
+
+
+def _agents(host: Host) -> Iterator[Finding]:
+    for name, adapter in sorted(ADAPTERS.items()):
+        if adapter.PROGRAM:
+            where = host.which(adapter.PROGRAM[0])
+            if where is None:
+                yield Finding("ok", name, f"not installed ({adapter.INSTALL})")
+            else:
+                yield Finding("ok", name, where)

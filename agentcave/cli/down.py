@@ -1,0 +1,46 @@
+"""``agentcave down``: stop sessions, the whole process tree of each; keep the work."""
+
+import argparse
+
+from agentcave.cli import project as projects
+from agentcave.cli.choose import groups_of, keys_of
+from agentcave.cli.converge import add_timeout, converge, writing
+from agentcave.model.desired import Request
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("caves", nargs="*", metavar="CAVE", help="only these; default all")
+    parser.add_argument(
+        "--remove-workspaces",
+        action="store_true",
+        help="remove the workspaces that hold nothing to lose; the others are refused by name",
+    )
+    parser.add_argument("--json", action="store_true")
+    add_timeout(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    projects.locate(args, changes=True)
+    identity, live = projects.identify(args, projects.begin_reading(args))
+    spec = identity.spec or projects.spec_from_stamps(identity, live)
+    chosen = None
+    if args.caves:
+        chosen = frozenset(keys_of(args.caves, spec.declared, groups_of(spec)))
+        named = {cave for cave, _ in chosen}
+        spec = spec._replace(caves=tuple(cave for cave in spec.caves if cave.name in named))
+    with writing(args, identity.name, identity.uid, identity.file) as state:
+        forgotten = {
+            key: past._replace(intent="running", ended=None, exit_status=None, signal=None)
+            for key, past in state.histories().items()
+            if (chosen is None or key in chosen) and (past.intent == "stopped" or past.ended)
+        }
+        if forgotten:
+            state.put_histories(forgotten)
+        request = Request(
+            only=chosen,
+            force=True,
+            orphans=chosen is None,
+            remove_workspaces=args.remove_workspaces,
+            cause="down",
+        )
+        return converge(args, spec, state, request, wanted="absent")

@@ -1,0 +1,102 @@
+"""The entry point and the error boundary: the only place that turns errors into exit codes."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from agentcave.errors import CaveError, UsageError
+
+EX_SOFTWARE = 70
+
+
+class Terminated(BaseException):
+    """SIGTERM, so that everything is put in order on the way out, as for Ctrl-C."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code. No traceback gets past this."""
+    try:
+        return _guarded(list(sys.argv[1:] if argv is None else argv))
+    finally:
+        _let_go()
+
+
+def _guarded(argv: list[str]) -> int:
+    try:
+        signal.signal(signal.SIGTERM, _terminated)
+        code = _dispatch(argv)
+        sys.stdout.flush()
+        return code
+    except CaveError as exc:
+        _complain(str(exc))
+        return exc.exit_code
+    except BrokenPipeError:
+        return 128 + signal.SIGPIPE
+    except KeyboardInterrupt:
+        _complain("interrupted; run the same command again to go on")
+        return 128 + signal.SIGINT
+    except Terminated:
+        return 128 + signal.SIGTERM
+    except Exception as exc:
+        return _bug(exc)
+
+
+def _dispatch(argv: list[str]) -> int:
+    from agentcave.cli import parser
+
+    verb, words = parser.split(argv)
+    if verb is None and "--version" in words:
+        verb, words = "version", []
+    if verb is None or verb == "help":
+        asked = verb == "help" or not words or {"-h", "--help"} & set(words)
+        if not asked:
+            raise UsageError("a command is missing", "`agentcave --help` lists them")
+        print(parser.overview())
+        return 0
+    if verb not in parser.VERBS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(verb, parser.VERBS, 1)
+        hint = f"did you mean {near[0]}?" if near else "`agentcave --help` lists them"
+        raise UsageError(f"there is no command {verb!r}", hint)
+    try:
+        args = parser.parse(verb, words)
+    except SystemExit:  # argparse, after --help
+        return 0
+    return parser.verb_module(verb).run(args)
+
+
+def _terminated(number: int, frame: object) -> None:
+    raise Terminated
+
+
+def _complain(text: str) -> None:
+    from agentcave.report.text import plain
+
+    try:
+        print(f"agentcave: {plain(text)}", file=sys.stderr)
+    except (OSError, ValueError):
+        return  # there is nobody left to tell
+
+
+def _bug(exc: Exception) -> int:
+    """Save the traceback where the user can find it, and say so."""
+    import tempfile
+    import traceback
+
+    text = "".join(traceback.format_exception(exc))
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="agentcave-bug-", suffix=".txt", delete=False
+    ) as file:
+        file.write(f"{' '.join(sys.argv[:2])}\n{text}")
+    _complain(f"this is a bug in agentcave: {type(exc).__name__} (details: {file.name})")
+    return EX_SOFTWARE
+
+
+def _let_go() -> None:
+    """A reader that went away (`| head -1`) must not turn the interpreter's exit into an error."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,178 @@
+"""Which project a command is about: by file, by search, or by the stamps of what lives."""
+
+import argparse
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from agentcave import config
+from agentcave.cli.owner import owning_file
+from agentcave.cli.terminal import say
+from agentcave.errors import CaveError, SpecError, UsageError
+from agentcave.hosts import LocalHost, cache_folder, existing_folder, project_folder, state_root
+from agentcave.model.observed import ObservedSession
+from agentcave.model.spec import AgentSpec, CaveSpec, ProjectSpec, WorkspaceSpec
+from agentcave.sessions.panes import Reading
+from agentcave.state import State, open_state, read_state
+from agentcave.tmux import Server
+
+
+class Located(NamedTuple):
+    """The caves files, real paths; ``found`` when by search and not by name. () for none."""
+
+    files: tuple[str, ...]
+    found: bool
+
+    @property
+    def uid(self) -> str:
+        return hashlib.sha256(os.fsencode(self.files[0])).hexdigest()[:16]
+
+
+def locate(args: argparse.Namespace, changes: bool = False) -> Located:
+    """Find the caves files. ``changes``: for a command that changes something.
+
+    A worktree holds a copy of the caves file: inside a workspace of ours, the project that owns
+    it is meant, and to change that one it has to be named. Raises UsageError.
+    """
+    if args.file:
+        return Located(tuple(os.path.realpath(file) for file in args.file), False)
+    try:
+        here = os.getcwd()
+    except OSError as exc:
+        raise UsageError("the working directory is gone", "cd to one that exists") from exc
+    owner = owning_file(here, state_root(os.environ))
+    if owner is not None:
+        if changes:
+            raise UsageError(
+                f"this is a cave of {owner}: from inside it nothing is changed by accident",
+                f"name the file: -f {owner}",
+            )
+        return Located((owner,), True)
+    found = config.find(here)
+    return Located((os.path.realpath(found),) if found else (), True)
+
+
+def require(located: Located) -> Located:
+    if not located.files:
+        raise UsageError(
+            f"no caves.yaml here ({os.getcwd()}) or above it, up to the git root",
+            "name one with -f FILE, or write one with `agentcave init`",
+        )
+    return located
+
+
+def load(located: Located) -> config.Document:
+    return config.load(located.files, cache=cache_folder(os.environ))
+
+
+def resolve(document: config.Document, names: Sequence[str]) -> ProjectSpec:
+    home = os.environ.get("HOME") or os.path.expanduser("~")
+    return config.resolve(document, names, os.environ, home=home)
+
+
+def server(args: argparse.Namespace) -> Server:
+    return Server(args.socket or os.environ.get("AGENTCAVE_SOCKET") or "agentcave")
+
+
+def begin_reading(args: argparse.Namespace) -> Reading:
+    return Reading(LocalHost(), server(args))
+
+
+def state_for_reading(uid: str) -> State:
+    return read_state(existing_folder(state_root(os.environ), uid))
+
+
+def state_for_writing(name: str, uid: str, file: str) -> State:
+    state = open_state(project_folder(state_root(os.environ), name, uid))
+    if state.text("file") != file:
+        state.set_meta(file=file)
+    return state
+
+
+class Identity(NamedTuple):
+    """A project as far as it is known; ``spec`` is None when only stamps tell of it."""
+
+    name: str
+    uid: str
+    file: str
+    spec: ProjectSpec | None
+
+
+def identify(args: argparse.Namespace, reading: Reading) -> tuple[Identity, list[ObservedSession]]:
+    """The project for commands that need no more than its identity, and what lives.
+
+    A file that is broken or missing is said on stderr, and the stamps take its place. Raises
+    UsageError when neither names a project.
+    """
+    located = Located((), True) if args.project else locate(args)
+    live: list[ObservedSession] | None = None
+    if located.files:
+        try:
+            document = load(located)
+            live = reading.sessions()
+            spec = resolve(document, _selected_or_live(args, document, live))
+            return Identity(spec.name, spec.uid, spec.file, spec), live
+        except SpecError as exc:
+            count = len(exc.problems)
+            more = f" (and {count - 1} more)" if count > 1 else ""
+            say(args, f"{exc.problems[0]}{more}; going by what runs instead")
+    live = reading.sessions() if live is None else live
+    return _by_stamps(args, located, live), live
+
+
+def _by_stamps(
+    args: argparse.Namespace, located: Located, live: Iterable[ObservedSession]
+) -> Identity:
+    projects = {one.stamp.uid: one.stamp for one in live}
+    if args.project:
+        matching = [stamp for stamp in projects.values() if stamp.project == args.project]
+        if not matching:
+            names = sorted({stamp.project for stamp in projects.values()})
+            raise UsageError(
+                f"no live project is called {args.project}",
+                f"live: {', '.join(names)}" if names else "nothing runs on this socket",
+            )
+    elif located.files:
+        matching = [stamp for uid, stamp in projects.items() if uid == located.uid]
+        if not matching:
+            raise CaveError(f"nothing of {located.files[0]} runs", "correct the file first")
+    else:
+        matching = list(projects.values())
+    if len(matching) != 1:
+        if not matching:
+            require(located)
+        raise UsageError(
+            "more than one project fits: " + ", ".join(sorted(stamp.file for stamp in matching)),
+            "name its file with -f",
+        )
+    stamp = matching[0]
+    return Identity(stamp.project, stamp.uid, stamp.file, None)
+
+
+def spec_from_stamps(identity: Identity, live: Iterable[ObservedSession]) -> ProjectSpec:
+    """As much of a spec as ending sessions needs, when there is no better one."""
+    agents: dict[str, dict[str, AgentSpec]] = {}
+    places: dict[str, str] = {}
+    for one in live:
+        if one.stamp.uid == identity.uid:
+            stamp = one.stamp
+            agents.setdefault(stamp.cave, {})[stamp.agent] = AgentSpec(stamp.agent, stamp.type)
+            places[stamp.cave] = stamp.workspace
+    caves = tuple(
+        CaveSpec(name, name, WorkspaceSpec("directory", places[name]), tuple(members.values()))
+        for name, members in sorted(agents.items())
+    )
+    directory = os.path.dirname(identity.file)
+    declared = {cave.name: tuple(agent.name for agent in cave.agents) for cave in caves}
+    return ProjectSpec(identity.name, identity.uid, identity.file, directory, caves, declared)
+
+
+def _selected_or_live(
+    args: argparse.Namespace, document: config.Document, live: Iterable[ObservedSession]
+) -> tuple[str, ...]:
+    """The caves of the selected profiles, and all that runs whatever its profile."""
+    selected = config.select(document, (), profiles=args.profile)
+    running = {one.stamp.cave for one in live if one.stamp.uid == document.uid}
+    extra = [name for name in document.caves if name in running and name not in set(selected)]
+    return (*selected, *extra)

@@ -1,0 +1,108 @@
+"""``agentcave ps``: sessions, desired against observed. The fastest path of all."""
+
+import argparse
+import os
+import sys
+import time
+
+from agentcave.cli import project as projects
+from agentcave.cli.choose import groups_of, keys_of
+from agentcave.cli.terminal import colored, say
+from agentcave.errors import CaveError, Unavailable
+from agentcave.hosts import LocalHost
+from agentcave.model.observed import Observed
+from agentcave.reconcile.observe import observe_sessions
+from agentcave.report.sessions import Row, render_rows, rows_json, rows_of
+from agentcave.sessions.panes import Reading
+from agentcave.state import State
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("caves", nargs="*", metavar="CAVE", help="only these; default all")
+    parser.add_argument("-q", dest="names", action="store_true", help="print names only")
+    parser.add_argument("--all", action="store_true", help="every project on the socket")
+    parser.add_argument("--workspaces", action="store_true", help="ask git about them too")
+    parser.add_argument("--watch", action="store_true", help="refresh until interrupted")
+    parser.add_argument("--json", action="store_true")
+
+
+def run(args: argparse.Namespace) -> int:
+    if not args.watch:
+        return _once(args)
+    from agentcave.cli.watching import repeat
+
+    return repeat(lambda: _once(args))
+
+
+def _once(args: argparse.Namespace) -> int:
+    reading = projects.begin_reading(args)
+    if args.all:
+        return _all(args, reading)
+    try:
+        identity, live = projects.identify(args, reading)
+    except Unavailable as exc:
+        return _unreachable(args, exc)
+    spec = identity.spec or projects.spec_from_stamps(identity, live)
+    state = projects.state_for_reading(identity.uid)
+    observed = observe_sessions(live, identity.uid, state)
+    rows = rows_of(spec, observed, state.key())
+    if args.caves:
+        wanted = set(keys_of(args.caves, spec.declared, groups_of(spec)))
+        rows = [row for row in rows if row.key in wanted]
+    return _show(args, identity, rows, state)
+
+
+def _show(
+    args: argparse.Namespace, identity: projects.Identity, rows: list[Row], state: State
+) -> int:
+    if args.workspaces:
+        from agentcave.workspaces import git_state
+
+        host, known = LocalHost(), {}
+        for row in rows:
+            if row.path not in known and os.path.isdir(row.path):
+                known[row.path] = git_state(host, row.path)
+        rows = [row._replace(git=known.get(row.path)) for row in rows]
+    if args.json:
+        print(rows_json(identity.name, identity.uid, identity.file, rows))
+    elif args.names:
+        print("\n".join("/".join(row.key) for row in rows))
+    else:
+        print(render_rows(rows, int(time.time()), colored(args), git=args.workspaces))
+    return 0
+
+
+def _unreachable(args: argparse.Namespace, exc: Unavailable) -> int:
+    """Without tmux the declared agents are shown as unreachable, and the exit code says it."""
+    located = projects.require(projects.locate(args))
+    document = projects.load(located)
+    spec = projects.resolve(document, tuple(document.caves))
+    state = projects.state_for_reading(document.uid)
+    observed = Observed(unreachable=exc.message, history=state.histories())
+    identity = projects.Identity(spec.name, spec.uid, spec.file, spec)
+    _show(args, identity, rows_of(spec, observed, state.key()), state)
+    say(args, str(exc))
+    return exc.exit_code
+
+
+def _all(args: argparse.Namespace, reading: Reading) -> int:
+    live = reading.sessions()
+    uids = {one.stamp.uid: one.stamp for one in live}
+    rows: list[Row] = []
+    for uid, stamp in sorted(uids.items(), key=lambda item: (item[1].project, item[0])):
+        identity = projects.Identity(stamp.project, uid, stamp.file, None)
+        spec = projects.spec_from_stamps(identity, live)
+        try:
+            state = projects.state_for_reading(uid)
+            observed = observe_sessions(live, uid, state)
+        except CaveError as exc:
+            print(exc, file=sys.stderr)
+            continue
+        rows += rows_of(spec, observed, None, project=stamp.project)
+    if args.json:
+        print(rows_json(None, None, None, rows))
+    elif args.names:
+        print("\n".join("/".join((row.project or "", *row.key)) for row in rows))
+    else:
+        print(render_rows(rows, int(time.time()), colored(args), git=False))
+    return 0

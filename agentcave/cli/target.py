@@ -1,0 +1,40 @@
+"""The live session that CAVE or CAVE/AGENT means, for commands that need no file."""
+
+import argparse
+
+from agentcave.cli import project as projects
+from agentcave.cli.choose import only_agent
+from agentcave.errors import CaveError
+from agentcave.model.observed import Key, ObservedSession
+
+
+def target(
+    args: argparse.Namespace, word: str
+) -> tuple[projects.Identity, Key, ObservedSession | None]:
+    """The project, the agent, and its newest session if it has one."""
+    identity, live = projects.identify(args, projects.begin_reading(args))
+    declared = {
+        cave: tuple(agents)
+        for cave, agents in (
+            identity.spec or projects.spec_from_stamps(identity, live)
+        ).declared.items()
+    }
+    for one in live:  # an orphan can be looked at too
+        if one.stamp.uid == identity.uid and one.stamp.agent not in declared.get(
+            one.stamp.cave, ()
+        ):
+            declared[one.stamp.cave] = (*declared.get(one.stamp.cave, ()), one.stamp.agent)
+    key = only_agent(word, declared)
+    sessions = [one for one in live if one.stamp.uid == identity.uid and one.stamp.key == key]
+    return identity, key, sessions[-1] if sessions else None
+
+
+def live_target(args: argparse.Namespace, word: str) -> ObservedSession:
+    """Raises CaveError when nothing of that agent lives."""
+    identity, key, session = target(args, word)
+    if session is None:
+        raise CaveError(
+            f"{'/'.join(key)} of {identity.name} has no session",
+            "`agentcave up` starts it, `agentcave ps` shows what runs",
+        )
+    return session

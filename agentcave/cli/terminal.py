@@ -1,0 +1,28 @@
+"""What the terminal can do, and talking to it."""
+
+import argparse
+import os
+import sys
+
+
+def colored(args: argparse.Namespace) -> bool:
+    """Whether results may hold colours: asked for, or on a terminal that wants them."""
+    if args.color != "auto" or getattr(args, "json", False):
+        return args.color == "always" and not getattr(args, "json", False)
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM", "dumb") == "dumb"
+    return not plain and sys.stdout.isatty()
+
+
+def say(args: argparse.Namespace, text: str) -> None:
+    """Talk, to stderr."""
+    if not args.quiet:
+        print(text, file=sys.stderr)
+
+
+def can_ask() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirmed(question: str) -> bool:
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,0 +1,52 @@
+"""Trust: a caves file found by search runs things only in a form that the user has seen."""
+
+import argparse
+import json
+import sys
+
+from agentcave import config
+from agentcave.cli.project import Located
+from agentcave.cli.terminal import can_ask, confirmed
+from agentcave.config import trust
+from agentcave.errors import NotTrusted
+from agentcave.report.text import plain
+from agentcave.state import State
+
+
+def check_trust(
+    args: argparse.Namespace, located: Located, document: config.Document, state: State
+) -> None:
+    """Raises NotTrusted, unless the file was named, was trusted as it is, or is trusted now.
+
+    Naming a file with -f is consent, as with `make -f`.
+    """
+    if not located.found:
+        return
+    now = trust.fingerprint(document)
+    if json.loads(state.text("trust") or "{}") == now:
+        return
+    known = state.text("trusted_texts")
+    what = "has changed since it was trusted" if known else "was found by search, and may run"
+    if known is None:
+        what += " commands as you"
+    if can_ask():
+        print(f"{document.file} {what}:\n{pending_diff(document, state)}", file=sys.stderr)
+        if confirmed("Trust it in this form?"):
+            record_trust(document, state)
+            return
+    raise NotTrusted(
+        f"{document.file} {what}", "look at it, then `agentcave trust`; or name it with -f"
+    )
+
+
+def record_trust(document: config.Document, state: State) -> None:
+    state.set_meta(
+        trust=json.dumps(trust.fingerprint(document)),
+        trusted_texts=json.dumps(trust.texts(document)),
+    )
+
+
+def pending_diff(document: config.Document, state: State) -> str:
+    """What has changed since the last trust; all of it the first time."""
+    before = json.loads(state.text("trusted_texts") or "{}")
+    return plain(trust.changes(before, trust.texts(document)))

@@ -1,0 +1,103 @@
+"""Read what a project names: regular files only, bounded, never waiting."""
+
+import os
+import stat
+from typing import NamedTuple
+
+
+class Unreadable(Exception):
+    """Why a file cannot be used; the message is for people."""
+
+
+class Source(NamedTuple):
+    """One caves file as it was read: ``path`` is real."""
+
+    path: str
+    data: bytes
+
+    @property
+    def directory(self) -> str:
+        return os.path.dirname(self.path)
+
+
+def read_regular(path: str, limit: int) -> bytes:
+    """The bytes of a regular file of at most ``limit`` bytes; raises ``Unreadable``.
+
+    O_NONBLOCK: opening a FIFO would otherwise wait for a writer.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as exc:
+        raise Unreadable(_why(exc)) from exc
+    try:
+        return _read(descriptor, limit)
+    except OSError as exc:
+        raise Unreadable(_why(exc)) from exc
+    finally:
+        os.close(descriptor)
+
+
+def _read(descriptor: int, limit: int) -> bytes:
+    status = os.fstat(descriptor)
+    if stat.S_ISDIR(status.st_mode):
+        raise Unreadable("it is a directory")
+    if not stat.S_ISREG(status.st_mode):
+        raise Unreadable("it is not a regular file")
+    data = b""
+    while chunk := os.read(descriptor, limit + 1 - len(data)):
+        data = data + chunk if data else chunk
+    if len(data) > limit:
+        raise Unreadable(f"it is larger than {size(limit)}")
+    return data
+
+
+def size(count: int) -> str:
+    return f"{count >> 20} MiB" if count >= 1 << 20 else f"{count} bytes"
+
+
+def _why(exc: OSError | ValueError) -> str:
+    match exc:
+        case FileNotFoundError():
+            return "it does not exist"
+        case PermissionError():
+            return "permission denied"
+        case OSError(strerror=str(reason)):
+            return reason
+        case _:
+            return "its name is not usable"
+
+
+def place(path: str, directory: str, home: str) -> str:
+    """The absolute, normalised form of a path written in a file of ``directory``."""
+    if path == "~" or path.startswith("~/"):
+        path = home + path[1:]
+    return os.path.normpath(os.path.join(directory, path))
+
+
+def contains(directory: str, path: str) -> bool:
+    """Whether ``path`` lies inside ``directory`` or is it; both absolute and normalised."""
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+class RealPaths:
+    """``os.path.realpath`` for thousands of neighbours: every directory is looked at once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {"/": "/"}
+
+    def __call__(self, path: str) -> str:
+        if (known := self._known.get(path)) is not None:
+            return known
+        parent, leaf = os.path.split(path)
+        real = self._step(self(parent), leaf)
+        self._known[path] = real
+        return real
+
+    @staticmethod
+    def _step(parent: str, leaf: str) -> str:
+        joined = f"{parent.rstrip('/')}/{leaf}"
+        try:
+            is_link = stat.S_ISLNK(os.lstat(joined).st_mode)
+        except OSError:
+            return joined  # what does not exist is no link
+        return os.path.realpath(joined) if is_link else joined

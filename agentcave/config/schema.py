@@ -1,0 +1,130 @@
+"""The draft-07 schema is the truth: a fast verdict by code compiled from it, or all flaws."""
+
+import os
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from .problems import Flaw, Path, nearest
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+
+_KINDS = {
+    "object": "a mapping", "array": "a list", "string": "a string", "integer": "a whole number",
+    "number": "a number", "boolean": "true or false",
+}  # fmt: skip
+
+
+def schema_text() -> str:
+    """The text of caves.schema.json, as editors read it."""
+    path = os.path.join(os.path.dirname(__file__), "caves.schema.json")
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+@cache
+def schema() -> dict[str, Any]:
+    import json
+
+    loaded: dict[str, Any] = json.loads(schema_text())
+    return loaded
+
+
+@cache
+def agent_types() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The types of agents that work, and those that are reserved."""
+    rule = schema()["definitions"]["agent"]["properties"]["type"]
+    return tuple(word for word in rule["enum"] if word), tuple(rule["x-reserved"])
+
+
+@cache
+def _compiled() -> Any:
+    import fastjsonschema
+
+    return fastjsonschema.compile(schema(), use_default=False, use_formats=False)
+
+
+def is_valid(value: Any) -> bool:
+    import fastjsonschema
+
+    try:
+        _compiled()(value)
+    except fastjsonschema.JsonSchemaValueException:
+        return False
+    return True
+
+
+def flaws(value: Any) -> list[Flaw]:
+    """Everything in a file's value that the schema does not allow."""
+    if is_valid(value):
+        return []
+    from jsonschema import Draft7Validator
+
+    errors = Draft7Validator(schema()).iter_errors(value)
+    return list(dict.fromkeys(flaw for error in errors for flaw in _said(error)))
+
+
+def _said(error: "ValidationError") -> Iterator[Flaw]:
+    path: Path = tuple(error.absolute_path)
+    instance: Any = error.instance
+    rule: Mapping[str, Any] = error.schema if isinstance(error.schema, dict) else {}
+    if error.validator == "additionalProperties":
+        yield from _unknown_keys(path, instance, rule)
+    elif error.validator == "required":
+        missing = [key for key in rule["required"] if key not in instance]
+        yield from (Flaw(path, f"{key} is missing", at_key=True) for key in missing)
+    elif "propertyNames" in error.schema_path:
+        yield _bad_name((*path, instance), instance, rule["x-problem"])
+    elif error.validator == "enum" and "x-problem" not in rule:
+        yield _unknown_word(path, instance, rule)
+    else:
+        yield Flaw(path, rule.get("x-problem") or _generic(error))
+
+
+def _unknown_keys(path: Path, instance: Any, rule: Mapping[str, Any]) -> Iterator[Flaw]:
+    known = rule["properties"]
+    for key in instance:
+        if key not in known and not key.startswith("x-"):
+            hint = nearest(key, known) or f"known here: {', '.join(known)}"
+            yield Flaw((*path, key), "unknown key", hint, at_key=True)
+
+
+def _bad_name(path: Path, name: str, problem: str) -> Flaw:
+    from agentcave.model import names
+
+    hint = f"for example {names.suggest(name)}" if "40" in problem else None
+    return Flaw(path, problem, hint, at_key=True)
+
+
+def _unknown_word(path: Path, word: Any, rule: Mapping[str, Any]) -> Flaw:
+    known = [str(option) for option in rule["enum"] if option is not None]
+    if not isinstance(word, str):
+        return Flaw(path, f"must be one of {', '.join(known)}")
+    return unknown_word(path, word, known, rule.get("x-reserved", ()))
+
+
+def unknown_word(
+    path: Path, word: str, known: list[str], reserved: list[str] | tuple[str, ...] = ()
+) -> Flaw:
+    """A word that is not one of those known; a reserved one gets its own message."""
+    options = ", ".join(known)
+    if word in reserved:
+        return Flaw(path, f"{word} is not supported yet by this version", f"it knows {options}")
+    return Flaw(path, f"{word[:40]} is not one of {options}", nearest(word, known))
+
+
+def _generic(error: "ValidationError") -> str:
+    limit: Any = error.validator_value
+    match error.validator:
+        case "type":
+            kinds = [limit] if isinstance(limit, str) else limit
+            return f"must be {' or '.join(_KINDS[kind] for kind in kinds if kind != 'null')}"
+        case "minLength" | "minItems":
+            return "must not be empty"
+        case "minimum":
+            return f"must be at least {limit}"
+        case "maximum":
+            return f"must be at most {limit}"
+        case _:
+            return "is not allowed here"

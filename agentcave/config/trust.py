@@ -1,0 +1,58 @@
+"""What trust in a caves file binds: the bytes of all files that decide what is run."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+
+from .document import Document
+from .files import Unreadable, place, read_regular
+
+MISSING = "missing"
+_LIMIT = 16 << 20
+
+
+def fingerprint(document: Document, *, home: str | None = None) -> dict[str, str]:
+    """path -> sha256 of every input; ``missing`` for one that cannot be read.
+
+    Caves files count with the bytes that were loaded, not with those of now.
+    """
+    return {
+        path: MISSING if data is None else hashlib.sha256(data).hexdigest()
+        for path, data in _inputs(document, home)
+    }
+
+
+def texts(document: Document, *, home: str | None = None) -> dict[str, str]:
+    """path -> text of every input that is there, for the diff shown when trust is asked again."""
+    return {
+        path: data.decode(errors="replace")
+        for path, data in _inputs(document, home)
+        if data is not None
+    }
+
+
+def changes(old: Mapping[str, str], new: Mapping[str, str]) -> str:
+    """A unified diff over all files, in order of their paths; empty when nothing changed."""
+    from difflib import unified_diff
+
+    lines: list[str] = []
+    for path in sorted({*old, *new}):
+        before, after = old.get(path, ""), new.get(path, "")
+        names = path if path in old else os.devnull, path if path in new else os.devnull
+        lines += unified_diff(before.splitlines(), after.splitlines(), *names, lineterm="")
+    return "".join(line + "\n" for line in lines)
+
+
+def _inputs(document: Document, home: str | None) -> Iterator[tuple[str, bytes | None]]:
+    loaded = {source.path: source.data for source in document.sources}
+    home = home or os.path.expanduser("~")
+    for written, _ in document.inputs:
+        path = place(written, document.directory, home)
+        yield path, loaded[path] if path in loaded else _bytes(path)
+
+
+def _bytes(path: str) -> bytes | None:
+    try:
+        return read_regular(path, _LIMIT)
+    except Unreadable:
+        return None

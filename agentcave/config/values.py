@@ -1,0 +1,105 @@
+"""What a value of a merged cave must be beyond the schema; no file is looked at."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .anchor import is_open
+from .durations import seconds
+from .problems import Flaw, Path
+
+_DURATIONS = (("restart", ("initial", "max", "reset_after")), ("stop", ("grace",)))
+_BAD_BRANCH = re.compile(
+    r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|@\{|^[-/.]|/\.|[/.]$|\.lock(?:/|$)|^@$|^HEAD$"
+)
+
+
+def cave_flaws(path: Path, cave: Mapping[str, Any], *, final: bool) -> Iterator[Flaw]:
+    """Values of one cave, its agents aside; with ``final`` nothing is left to interpolate."""
+    yield from _workspace(Checker((*path, "workspace"), final), cave.get("workspace", {}))
+
+
+def agent_flaws(path: Path, agent: Mapping[str, Any], *, final: bool) -> Iterator[Flaw]:
+    check = Checker(path, final)
+    yield from check.inside("working_dir", agent.get("working_dir", "."))
+    yield from check.program("command", agent.get("command"))
+    for section, keys in _DURATIONS:
+        for key in keys:
+            yield from check.duration((section, key), agent.get(section, {}).get(key))
+    ready = agent.get("ready", {})
+    for key in ("timeout", "delay"):
+        yield from check.duration(("ready", key), ready.get(key))
+    yield from check.regex(("ready", "output"), ready.get("output"))
+    for index, rule in enumerate(agent.get("screen", ())):
+        yield from check.regex(("screen", index, "match"), rule["match"])
+
+
+def _workspace(check: "Checker", workspace: Mapping[str, Any]) -> Iterator[Flaw]:
+    yield from check.branch("branch", workspace.get("branch"))
+    base = workspace.get("base", "")
+    if base.startswith("-"):
+        yield Flaw((*check.path, "base"), "must not begin with -")
+    for key in ("copy", "link", "disposable"):
+        for index, entry in enumerate(workspace.get(key, ())):
+            yield from check.entry((key, index), entry)
+    both = set(workspace.get("copy", ())) & set(workspace.get("link", ()))
+    for entry in sorted(both):
+        yield Flaw((*check.path, "link"), f"{entry} is both copied and linked")
+
+
+class Checker:
+    """Checks of single values below one path."""
+
+    def __init__(self, path: Path, final: bool) -> None:
+        self.path = path
+        self.final = final
+
+    def _skips(self, text: str | None) -> bool:
+        return text is None or (not self.final and is_open(text))
+
+    def _flaw(self, key: str | Path, message: str, hint: str | None = None) -> Flaw:
+        return Flaw(self.path + ((key,) if isinstance(key, str) else key), message, hint)
+
+    def duration(self, key: Path, text: str | None) -> Iterator[Flaw]:
+        if text is None or self._skips(text):
+            return
+        try:
+            seconds(text)
+        except ValueError as exc:
+            yield self._flaw(key, str(exc))
+
+    def regex(self, key: Path, text: str | None) -> Iterator[Flaw]:
+        if text is None or self._skips(text):
+            return
+        try:
+            re.compile(text)
+        except re.error as exc:
+            yield self._flaw(key, f"not a regular expression: {exc}")
+
+    def branch(self, key: str, text: str | None) -> Iterator[Flaw]:
+        if text is not None and not self._skips(text) and _BAD_BRANCH.search(text):
+            yield self._flaw(key, "git allows no branch of this name", "see git-check-ref-format")
+
+    def program(self, key: str, argv: list[str] | None) -> Iterator[Flaw]:
+        if argv is not None and argv[0] == "":
+            yield self._flaw(key, "the program must not be empty")
+
+    def inside(self, key: str, text: str) -> Iterator[Flaw]:
+        if not self._skips(text) and _leaves(text):
+            yield self._flaw(key, "must stay inside the workspace", "a relative path without ..")
+
+    def entry(self, key: Path, text: str) -> Iterator[Flaw]:
+        if self._skips(text):
+            return
+        if _leaves(text) or _is_root(text):
+            yield self._flaw(key, "must be a relative path without ..", "below the main checkout")
+        elif ".git" in text.split("/"):
+            yield self._flaw(key, "must not lie in .git")
+
+
+def _leaves(text: str) -> bool:
+    return text.startswith(("/", "~")) or ".." in text.split("/")
+
+
+def _is_root(text: str) -> bool:
+    return all(step in ("", ".") for step in text.split("/"))

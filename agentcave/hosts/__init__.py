@@ -1,0 +1,17 @@
+"""Where processes are started and files of a cave live; this machine is the only one so far."""
+
+from agentcave.hosts.base import Completed, Host, Pending, Stream
+from agentcave.hosts.folders import cache_folder, existing_folder, project_folder, state_root
+from agentcave.hosts.local import LocalHost
+
+__all__ = [
+    "Completed",
+    "Host",
+    "LocalHost",
+    "Pending",
+    "Stream",
+    "cache_folder",
+    "existing_folder",
+    "project_folder",
+    "state_root",
+]

@@ -1,0 +1,333 @@
+"""This machine. The blocking half needs neither an event loop nor ``subprocess``."""
+
+import contextlib
+import os
+import select
+import signal
+import stat
+import time
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from agentcave.errors import CaveError, DeadlineExceeded, Unavailable
+from agentcave.hosts.base import Completed, Stream
+
+if TYPE_CHECKING:
+    from anyio.abc import ByteReceiveStream, ByteSendStream, Process
+
+CHUNK = 1 << 16
+
+
+class LocalHost:
+    """Processes and files of this machine; every process gets a process group of its own."""
+
+    def which(self, program: str, path: str | None = None) -> str | None:
+        if "/" in program:
+            return program if _is_executable(program) else None
+        for folder in (os.environ.get("PATH", os.defpath) if path is None else path).split(":"):
+            candidate = os.path.join(folder or ".", program)
+            if _is_executable(candidate):
+                return candidate
+        return None
+
+    def begin(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+        timeout: float = 30.0,
+    ) -> "BlockingProcess":
+        return BlockingProcess(self._resolve(argv, cwd), environment, stdin, timeout)
+
+    def read(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+        timeout: float = 30.0,
+    ) -> Completed:
+        begun = self.begin(argv, cwd=cwd, environment=environment, stdin=stdin, timeout=timeout)
+        return begun.result()
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+        timeout: float = 30.0,
+    ) -> Completed:
+        import anyio
+
+        output = {"out": b"", "err": b""}
+
+        async def drain(name: str, stream: "ByteReceiveStream") -> None:
+            async for chunk in stream:
+                output[name] += chunk
+
+        async with self._process(argv, cwd, environment, stdin is not None, False) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            with anyio.move_on_after(timeout) as scope:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(drain, "out", process.stdout)
+                    tasks.start_soon(drain, "err", process.stderr)
+                    if process.stdin is not None:
+                        await _feed(process.stdin, stdin or b"")
+                await process.wait()
+            if scope.cancelled_caught:
+                raise _too_slow(argv, timeout)
+            assert process.returncode is not None
+            return Completed(tuple(argv), process.returncode, output["out"], output["err"])
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[Stream, None]:
+        async with self._process(argv, cwd, environment, True, True) as process:
+            yield LocalStream(process)
+
+    def read_file(self, path: str, limit: int) -> bytes:
+        try:
+            with _regular(path) as descriptor:
+                chunks = []
+                while limit > 0 and (chunk := os.read(descriptor, min(limit, CHUNK))):
+                    chunks.append(chunk)
+                    limit -= len(chunk)
+                return b"".join(chunks)
+        except OSError as exc:
+            raise CaveError(f"cannot read {path}: {exc.strerror}") from exc
+
+    def write_file(self, path: str, data: bytes, mode: int = 0o600) -> None:
+        temporary = f"{path}.{os.getpid()}.tmp"
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(temporary, flags, mode)
+            try:
+                with open(descriptor, "wb") as file:
+                    file.write(data)
+                os.replace(temporary, path)
+            except BaseException:
+                os.unlink(temporary)
+                raise
+        except OSError as exc:
+            raise CaveError(f"cannot write {path}: {exc.strerror}") from exc
+
+    def _resolve(self, argv: Sequence[str], cwd: str | None) -> list[str]:
+        program = self.which(argv[0])
+        if program is None:
+            raise Unavailable(f"{argv[0]} is not installed, or not in PATH")
+        if cwd is None:
+            return [program, *argv[1:]]
+        return ["/bin/sh", "-c", 'cd -- "$1" && shift && exec "$@"', "sh", cwd, program, *argv[1:]]
+
+    @contextlib.asynccontextmanager
+    async def _process(
+        self,
+        argv: Sequence[str],
+        cwd: str | None,
+        environment: Mapping[str, str] | None,
+        talk: bool,
+        merge: bool,
+    ) -> "AsyncGenerator[Process, None]":
+        import subprocess
+
+        import anyio
+
+        self._resolve(argv, None)
+        try:
+            process = await anyio.open_process(
+                argv,
+                stdin=subprocess.PIPE if talk else subprocess.DEVNULL,
+                stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+                cwd=cwd,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as exc:
+            raise Unavailable(f"cannot start {argv[0]}: {exc.strerror}") from exc
+        try:
+            yield process
+        finally:
+            with anyio.move_on_after(10, shield=True):
+                await _end(process, gently=merge)
+                await process.aclose()
+
+
+class LocalStream:
+    """A process of this machine to talk to."""
+
+    def __init__(self, process: "Process") -> None:
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def send(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        await self._process.stdin.send(data)
+
+    async def receive(self) -> bytes:
+        import anyio
+
+        assert self._process.stdout is not None
+        try:
+            return await self._process.stdout.receive(CHUNK)
+        except (anyio.EndOfStream, anyio.ClosedResourceError):
+            return b""
+
+    async def wait(self) -> int:
+        return await self._process.wait()
+
+
+class BlockingProcess:
+    """A process started by ``posix_spawn``, read to its end by ``result``."""
+
+    def __init__(
+        self,
+        argv: list[str],
+        environment: Mapping[str, str] | None,
+        stdin: bytes | None,
+        timeout: float,
+    ) -> None:
+        self._argv = argv
+        self._timeout = timeout
+        self._deadline = time.monotonic() + timeout
+        self._stdin = memoryview(stdin or b"")
+        self._buffers: dict[int, list[bytes]] = {}
+        out, theirs_out = os.pipe()
+        err, theirs_err = os.pipe()
+        theirs_in, self._in = os.pipe()
+        self._out, self._err = out, err
+        try:
+            self._pid = os.posix_spawn(
+                argv[0],
+                argv,
+                dict(os.environ) if environment is None else dict(environment),
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, theirs_in, 0),
+                    (os.POSIX_SPAWN_DUP2, theirs_out, 1),
+                    (os.POSIX_SPAWN_DUP2, theirs_err, 2),
+                ],
+                setpgroup=0,
+                setsigdef=[signal.SIGPIPE, signal.SIGINT],
+            )
+        except OSError as exc:
+            for descriptor in (out, err, self._in):
+                os.close(descriptor)
+            raise Unavailable(f"cannot start {argv[0]}: {exc.strerror}") from exc
+        finally:
+            for descriptor in (theirs_in, theirs_out, theirs_err):
+                os.close(descriptor)
+
+    def result(self) -> Completed:
+        """Wait for the end. Raises DeadlineExceeded, its process group killed, when it is late."""
+        try:
+            self._converse()
+        except BaseException:
+            self._kill()
+            raise
+        _, status = os.waitpid(self._pid, 0)
+        code = os.waitstatus_to_exitcode(status)
+        out, err = (b"".join(self._buffers[d]) for d in (self._out, self._err))
+        return Completed(tuple(self._argv), code, out, err)
+
+    def _converse(self) -> None:
+        poll = select.poll()
+        self._buffers = {self._out: [], self._err: []}
+        waiting = {self._out, self._err}
+        for descriptor in waiting:
+            poll.register(descriptor, select.POLLIN)
+        if self._stdin:
+            os.set_blocking(self._in, False)
+            poll.register(self._in, select.POLLOUT)
+        else:
+            self._close_stdin()
+        while waiting:
+            left = self._deadline - time.monotonic()
+            ready = poll.poll(max(0.0, left) * 1000)
+            if not ready and left <= 0:
+                raise _too_slow(self._argv, self._timeout)
+            for descriptor, _ in ready:
+                if descriptor == self._in:
+                    self._feed(poll)
+                elif chunk := os.read(descriptor, CHUNK):
+                    self._buffers[descriptor].append(chunk)
+                else:
+                    poll.unregister(descriptor)
+                    waiting.discard(descriptor)
+                    os.close(descriptor)
+        if self._in >= 0:
+            self._close_stdin()
+
+    def _feed(self, poll: select.poll) -> None:
+        try:
+            self._stdin = self._stdin[os.write(self._in, self._stdin[:CHUNK]) :]
+        except BrokenPipeError:
+            self._stdin = memoryview(b"")
+        if not self._stdin:
+            poll.unregister(self._in)
+            self._close_stdin()
+
+    def _close_stdin(self) -> None:
+        os.close(self._in)
+        self._in = -1
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+
+
+def _is_executable(path: str) -> bool:
+    return os.access(path, os.X_OK) and os.path.isfile(path)
+
+
+def _too_slow(argv: Sequence[str], timeout: float) -> DeadlineExceeded:
+    words = " ".join(argv[:3])
+    return DeadlineExceeded(f"`{words} …` gave no answer within {timeout:g} s and was ended")
+
+
+@contextlib.contextmanager
+def _regular(path: str) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(0, "it is not a regular file")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+async def _feed(stdin: "ByteSendStream", data: bytes) -> None:
+    import anyio
+
+    with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+        await stdin.send(data)
+        await stdin.aclose()
+
+
+async def _end(process: "Process", gently: bool) -> None:
+    """End what still runs: closing stdin is enough for a gentle one, the group is killed last."""
+    import anyio
+
+    if gently and process.stdin is not None:
+        await process.stdin.aclose()
+        with anyio.move_on_after(2):
+            await process.wait()
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()

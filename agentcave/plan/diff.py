@@ -1,0 +1,345 @@
+"""What is wanted against what is seen: the only place that decides."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from agentcave.model.desired import Desired, DesiredAgent, DesiredCave, Request
+from agentcave.model.observed import (
+    History,
+    Key,
+    Observed,
+    ObservedSession,
+    WorkspaceRecord,
+)
+from agentcave.plan.actions import (
+    Action,
+    CreateWorkspace,
+    RemoveWorkspace,
+    ResizeSession,
+    RestartSession,
+    RunSetup,
+    SeedContext,
+    StartSession,
+    StopSession,
+)
+from agentcave.plan.digest import (
+    DigestKey,
+    changed_fields,
+    declared_fields,
+    same,
+)
+from agentcave.plan.plan import Outcome, Plan, Step
+from agentcave.plan.status import end_text, is_complete
+
+NO_HISTORY = History()
+
+
+def diff(desired: Desired, observed: Observed, request: Request, key: DigestKey | None) -> Plan:
+    """The steps from ``observed`` to ``desired``; same input, same plan.
+
+    Nothing is planned from what could not be read: with tmux unreachable the plan is empty and
+    the caller reports why.
+    """
+    if observed.unreachable is not None:
+        return Plan(desired.project, desired.uid, desired.file, tuple(desired.caves))
+    return _Differ(desired, observed, request, key).plan()
+
+
+class _Differ:
+    """Collects steps; ids are handed out in order, so that ``after`` can name earlier ones."""
+
+    def __init__(
+        self, desired: Desired, observed: Observed, request: Request, key: DigestKey | None
+    ) -> None:
+        self.desired, self.observed, self.request, self.key = desired, observed, request, key
+        self.steps: list[Step] = []
+        self.notes: list[tuple[str, str]] = []
+        self.starts: dict[str, list[int]] = {}
+        self.stops: dict[str, list[int]] = {}
+        self.blocked: set[str] = set()
+        self.dependents = _dependents(desired.caves)
+
+    def plan(self) -> Plan:
+        ordered = _dependencies_first(self.desired.caves)
+        for cave in reversed(ordered):
+            self._ends(cave)
+        for cave in ordered:
+            self._cave(cave)
+        caves = list(self.desired.caves)
+        if self.request.orphans:
+            caves += self._orphans()
+        if self.request.remove_workspaces:
+            self._workspaces(name for name in self.desired.caves)
+        place = {name: number for number, name in enumerate(caves)}
+        steps = _renumbered(sorted(self.steps, key=lambda step: place.get(step.cave, len(place))))
+        project = self.desired
+        return Plan(
+            project.project, project.uid, project.file, tuple(caves), steps, tuple(self.notes)
+        )
+
+    def _add(
+        self,
+        action: Action,
+        cave: str,
+        cause: str,
+        agent: str | None = None,
+        after: Iterable[int] = (),
+        conditions: tuple[tuple[str, str], ...] = (),
+        blocked: tuple[Outcome, str] | None = None,
+    ) -> int:
+        outcome, error = blocked or ("planned", None)
+        number = len(self.steps) + 1
+        step = Step(number, action, cave, agent, cause, tuple(after), conditions, outcome, error)
+        self.steps.append(step)
+        return number
+
+    # -- what ends ---------------------------------------------------------------------------
+
+    def _ends(self, cave: DesiredCave) -> None:
+        """Stops, dependents first; ``down`` is nothing but this."""
+        dependents = self.dependents.get(cave.spec.name, ())
+        after = [number for name in dependents for number in self.stops.get(name, ())]
+        for agent in cave.agents:
+            if agent.wanted == "running" or not self._concerned(agent.key):
+                continue
+            for session in self.observed.sessions.get(agent.key, ()):
+                number = self._stop(session, self.request.cause, after, agent.wanted == "stopped")
+                self.stops.setdefault(cave.spec.name, []).append(number)
+
+    def _orphans(self) -> list[str]:
+        """Sessions that carry our stamp and are not declared; their workspaces stay."""
+        gone: dict[str, list[int]] = {}
+        for (cave, agent), sessions in sorted(self.observed.sessions.items()):
+            if agent in self.desired.declared.get(cave, ()):
+                continue
+            for session in sessions:
+                held = self._held(session)
+                number = self._stop(session, "not in caves.yaml, workspace kept", (), False, held)
+                gone.setdefault(cave, []).append(number)
+        records = {
+            name: seen.record
+            for name, seen in sorted(self.observed.workspaces.items())
+            if seen.record is not None and name not in self.desired.declared
+        }
+        for name, record in records.items():
+            if record.on_remove == "remove-if-clean":
+                cause = "not in caves.yaml, on_remove: remove-if-clean"
+                self._remove(name, record, cause, gone.setdefault(name, []))
+        return [name for name in gone if name not in self.desired.caves]
+
+    def _stop(
+        self,
+        session: ObservedSession,
+        cause: str,
+        after: Iterable[int],
+        sticky: bool,
+        blocked: tuple[Outcome, str] | None = None,
+    ) -> int:
+        stamp = session.stamp
+        return self._add(
+            StopSession(session, sticky), stamp.cave, cause, stamp.agent, after, blocked=blocked
+        )
+
+    def _workspaces(self, names: Iterable[str]) -> None:
+        for name in names:
+            seen = self.observed.workspaces.get(name)
+            if seen is not None and seen.record is not None and seen.record.type != "directory":
+                cause = "--remove-workspaces"
+                self._remove(name, seen.record, cause, self.stops.get(name, ()))
+
+    def _remove(self, name: str, record: WorkspaceRecord, cause: str, after: Iterable[int]) -> None:
+        obstacles = self.observed.obstacles.get(name, ())
+        blocked: tuple[Outcome, str] | None = None
+        if obstacles:
+            blocked = ("refused", f"{record.path} holds {', '.join(obstacles)}")
+        self._add(RemoveWorkspace(name, record), name, cause, after=after, blocked=blocked)
+
+    # -- what begins -------------------------------------------------------------------------
+
+    def _cave(self, cave: DesiredCave) -> None:
+        agents = [agent for agent in cave.agents if self._lives(agent)]
+        if not agents:
+            return
+        name = cave.spec.name
+        ready = self._prepare(cave)
+        if ready is None:
+            self.blocked.add(name)
+            return
+        waits, stuck = self._waits(cave)
+        for agent in agents:
+            for number in self._agent(agent, [*ready, *waits], cave.waits, stuck):
+                self.starts.setdefault(name, []).append(number)
+
+    def _prepare(self, cave: DesiredCave) -> list[int] | None:
+        """Steps for workspace, setup and context; None when the cave is refused."""
+        name = cave.spec.name
+        seen = self.observed.workspaces[name]
+        if seen.problem is not None:
+            action = CreateWorkspace(cave, seen.origin)
+            self._add(action, name, "missing", blocked=("refused", seen.problem))
+            return None
+        before: list[int] = []
+        created = not seen.exists or seen.half_made
+        if created:
+            cause = "half made" if seen.half_made else "missing"
+            before = [self._add(CreateWorkspace(cave, seen.origin), name, cause)]
+        if setup := self._setup(cave, created):
+            before = [self._add(RunSetup(cave), name, setup, after=before)]
+        context = self.observed.contexts[name]
+        if context.problem is not None:
+            action_ = SeedContext(cave, ())
+            self._add(action_, name, "context", blocked=("refused", context.problem))
+            return None
+        changes = tuple(change for change in context.changes if change.action != "keep")
+        for change in context.changes:
+            if change.action == "keep":
+                self.notes.append((name, f"{change.name} kept: {change.cause}"))
+        if changes:
+            cause = ", ".join(sorted({change.cause for change in changes}))
+            before = [self._add(SeedContext(cave, changes), name, cause, after=before)]
+        return before
+
+    def _setup(self, cave: DesiredCave, created: bool) -> str | None:
+        if not cave.spec.setup:
+            return None
+        record = self.observed.workspaces[cave.spec.name].record
+        if created or record is None or record.setup is None:
+            return "new workspace"
+        if self.request.setup:
+            return "restart --setup"
+        if record.setup != setup_fingerprint(cave.spec.setup):
+            self.notes.append((cave.spec.name, "setup changed: `restart --setup` runs it again"))
+        return None
+
+    def _waits(self, cave: DesiredCave) -> tuple[list[int], str | None]:
+        """Steps that the cave's dependencies still need, or why they cannot be had."""
+        numbers: list[int] = []
+        for name in _names(cave):
+            if name in self.blocked:
+                return [], f"it depends on {name}, which is refused"
+            numbers += self.starts.get(name, ())
+        return numbers, None
+
+    def _agent(
+        self,
+        agent: DesiredAgent,
+        after: Sequence[int],
+        conditions: tuple[tuple[str, str], ...],
+        stuck: str | None,
+    ) -> Iterator[int]:
+        sessions = self.observed.sessions.get(agent.key, ())
+        for surplus in sessions[:-1]:
+            yield self._stop(surplus, "a second session of one agent; the newest stays", (), False)
+        current = sessions[-1] if sessions else None
+        blocked: tuple[Outcome, str] | None = ("refused", stuck) if stuck else None
+        cave, name = agent.key
+        if current is not None and not current.dead:
+            yield from self._running(agent, current, after)
+        elif cause := self._start_cause(agent, current):
+            action = StartSession(agent, current, self.request.fresh)
+            yield self._add(action, cave, cause, name, after, conditions, blocked)
+
+    def _lives(self, agent: DesiredAgent) -> bool:
+        """Whether the agent runs or is to run: not the stopped, nor the completed."""
+        if agent.wanted != "running" or not self._concerned(agent.key):
+            return False
+        current = self.observed.sessions.get(agent.key, ())[-1:]
+        if current and not current[0].dead:
+            return True
+        return self._start_cause(agent, current[0] if current else None) is not None
+
+    def _start_cause(self, agent: DesiredAgent, dead: ObservedSession | None) -> str | None:
+        past = self.observed.history.get(agent.key, NO_HISTORY)
+        if agent.key in self.request.restart:
+            return self.request.cause
+        if dead is None and past.ended is None:
+            return "missing"
+        exit_status, signal = (
+            (past.exit_status, past.signal) if dead is None else (dead.exit_status, dead.signal)
+        )
+        digest = past.digest if dead is None else dead.stamp.digest
+        if is_complete(agent, exit_status) and agent.key not in self.request.revive:
+            return None if same(agent.digest or "", digest) else "changed since it completed"
+        return (
+            "missing" if past.ended == "stopped" and dead is None else end_text(exit_status, signal)
+        )
+
+    def _running(
+        self, agent: DesiredAgent, session: ObservedSession, after: Sequence[int]
+    ) -> Iterator[int]:
+        cave, name = agent.key
+        cause = self._drift(agent, session)
+        if agent.key in self.request.restart:
+            action = RestartSession(agent, session, self.request.fresh)
+            yield self._add(action, cave, self.request.cause, name, after)
+        elif cause is not None:
+            held = self._held(session)
+            yield self._add(RestartSession(agent, session), cave, cause, name, after, blocked=held)
+        elif self._size_changed(agent):
+            yield self._add(ResizeSession(agent, session), cave, "size changed", name)
+
+    def _drift(self, agent: DesiredAgent, session: ObservedSession) -> str | None:
+        if agent.digest is None or same(agent.digest, session.stamp.digest):
+            return None
+        return ", ".join(drift(self.desired, agent, self.observed, self.key)) + " changed"
+
+    def _size_changed(self, agent: DesiredAgent) -> bool:
+        known = self.observed.history.get(agent.key, NO_HISTORY).size
+        return known is not None and known != size_text(agent.spec.size)
+
+    def _held(self, session: ObservedSession) -> tuple[Outcome, str] | None:
+        if self.request.force or session.dead or not session.attached:
+            return None
+        return "held", "somebody is attached to it; `--force` does it all the same"
+
+    def _concerned(self, key: Key) -> bool:
+        return self.request.only is None or key in self.request.only
+
+
+def drift(
+    desired: Desired, agent: DesiredAgent, observed: Observed, key: DigestKey | None
+) -> tuple[str, ...]:
+    """The declared fields that changed since the agent's last start, as far as that is known."""
+    cave = desired.caves[agent.cave].spec
+    past = observed.history.get(agent.key, NO_HISTORY)
+    fields = declared_fields(cave, agent.spec, desired.env)
+    return (changed_fields(past.fields, fields, key) if key else ()) or ("the declaration",)
+
+
+def size_text(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def setup_fingerprint(setup: tuple[tuple[str, ...], ...]) -> str:
+    import hashlib
+
+    return hashlib.sha256(repr(setup).encode()).hexdigest()[:16]
+
+
+def _names(cave: DesiredCave) -> tuple[str, ...]:
+    return tuple(name for name, _ in cave.waits)
+
+
+def _dependencies_first(caves: Mapping[str, DesiredCave]) -> list[DesiredCave]:
+    """File order, but for what must come earlier; config has refused cycles."""
+    if not any(cave.waits for cave in caves.values()):
+        return list(caves.values())
+    from graphlib import TopologicalSorter
+
+    graph = {name: _names(cave) for name, cave in caves.items()}
+    return [caves[name] for name in TopologicalSorter(graph).static_order() if name in caves]
+
+
+def _dependents(caves: Mapping[str, DesiredCave]) -> dict[str, list[str]]:
+    dependents: dict[str, list[str]] = {}
+    for name, cave in caves.items():
+        for dependency in _names(cave):
+            dependents.setdefault(dependency, []).append(name)
+    return dependents
+
+
+def _renumbered(steps: Sequence[Step]) -> tuple[Step, ...]:
+    numbers = {step.id: n for n, step in enumerate(steps, 1)}
+    return tuple(
+        step._replace(id=numbers[step.id], after=tuple(sorted(numbers[n] for n in step.after)))
+        for step in steps
+    )

@@ -1,0 +1,58 @@
+"""One judgement of one agent, from what is wanted, what is seen and what is remembered."""
+
+import signal as signals
+
+from agentcave.model.desired import DesiredAgent
+from agentcave.model.observed import History, ObservedSession
+from agentcave.model.status import Activity, Phase, Status
+
+RETRY = "`agentcave up` starts it again"
+
+
+def status_of(
+    agent: DesiredAgent | None,
+    session: ObservedSession | None,
+    history: History,
+    unreachable: str | None = None,
+) -> Status:
+    """``agent`` None: it is not declared (an orphan). ``session``: its newest stamped pane."""
+    if unreachable is not None:
+        return Status(Phase.UNREACHABLE, None, unreachable)
+    if session is not None and not session.dead:
+        return Status(Phase.RUNNING, Activity.UNKNOWN, _running_reason(agent))
+    if session is not None:
+        return _ended(agent, session.exit_status, session.signal)
+    if history.intent == "stopped" or history.ended == "stopped":
+        return Status(Phase.STOPPED, None, "stopped by hand; `agentcave start` starts it")
+    if history.ended is not None:
+        return _ended(agent, history.exit_status, history.signal)
+    return Status(Phase.PENDING, None, "not started; `agentcave up` starts it")
+
+
+def is_complete(agent: DesiredAgent | None, exit_status: int | None) -> bool:
+    """Exit 0 completes an agent, unless its policy is to be there always."""
+    return exit_status == 0 and not (agent is not None and agent.spec.restart.policy == "always")
+
+
+def end_text(exit_status: int | None, signal: int | None) -> str:
+    if signal:
+        return f"ended by {signal_name(signal)}"
+    return "ended, exit status unknown" if exit_status is None else f"exit {exit_status}"
+
+
+def signal_name(number: int) -> str:
+    try:
+        return signals.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _running_reason(agent: DesiredAgent | None) -> str:
+    return "not in caves.yaml" if agent is None else ""
+
+
+def _ended(agent: DesiredAgent | None, exit_status: int | None, signal: int | None) -> Status:
+    how = end_text(exit_status, signal)
+    if is_complete(agent, exit_status):
+        return Status(Phase.COMPLETED, None, how)
+    return Status(Phase.FAILED, None, f"{how}; {RETRY}")

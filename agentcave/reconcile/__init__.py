@@ -1,0 +1,1 @@
+"""One pass: look, compare, act."""

@@ -1,0 +1,126 @@
+"""The snapshot: one read of tmux, stats for the rest. Blocking code, no event loop."""
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from agentcave import context, workspaces
+from agentcave.hosts import Host
+from agentcave.model.desired import Desired, DesiredCave, Request
+from agentcave.model.observed import (
+    Key,
+    Observed,
+    ObservedContext,
+    ObservedSession,
+    ObservedWorkspace,
+    SeedRecord,
+    WorkspaceRecord,
+)
+from agentcave.sessions.panes import Reading
+from agentcave.state import State
+
+Seeds = Mapping[str, Mapping[str, SeedRecord]]
+
+
+class Sight(NamedTuple):
+    """What was seen. ``refreshed``: context records to bring up to date, bookkeeping only."""
+
+    observed: Observed
+    seeds: Seeds
+    refreshed: dict[str, dict[str, SeedRecord]]
+
+
+def observe_sessions(found: Iterable[ObservedSession], uid: str, state: State) -> Observed:
+    """Live sessions, sorted by whose they are, and history: what ``ps`` needs."""
+    ours: dict[Key, tuple[ObservedSession, ...]] = {}
+    others = []
+    for session in found:
+        if session.stamp.uid == uid:
+            key = session.stamp.key
+            ours[key] = (*ours.get(key, ()), session)
+        else:
+            others.append(session)
+    return Observed(sessions=ours, others=tuple(others), history=state.histories())
+
+
+def observe(
+    host: Host, reading: Reading, desired: Desired, request: Request, state: State
+) -> Sight:
+    """Everything that ``diff`` compares. Raises Unavailable when tmux cannot be read."""
+    observed = observe_sessions(reading.sessions(), desired.uid, state)
+    records, seeds = state.workspaces(), state.seeds()
+    caves = [cave for cave in desired.caves.values() if _begins(cave, request)]
+    wanted = {cave.spec.name: cave.spec.workspace for cave in caves}
+    spaces = workspaces.observe(host, desired.directory, desired.uid, wanted, records)
+    contexts: dict[str, ObservedContext] = {}
+    refreshed: dict[str, dict[str, SeedRecord]] = {}
+    for cave in caves:
+        name = cave.spec.name
+        known = seeds.get(name, {})
+        contexts[name], fresh = context.observe(spaces[name].path, cave.spec, known)
+        if fresh:
+            refreshed[name] = {**known, **fresh}
+    leaving = _leaving(desired, request, records, wanted)
+    seen = Observed(
+        sessions=observed.sessions,
+        others=observed.others,
+        workspaces={**leaving, **_occupied(spaces, observed.others)},
+        contexts=contexts,
+        history=observed.history,
+        obstacles=_obstacles(host, leaving, seeds),
+    )
+    return Sight(seen, seeds, refreshed)
+
+
+def _begins(cave: DesiredCave, request: Request) -> bool:
+    return any(
+        agent.wanted == "running" and (request.only is None or agent.key in request.only)
+        for agent in cave.agents
+    )
+
+
+def _leaving(
+    desired: Desired,
+    request: Request,
+    records: Mapping[str, WorkspaceRecord],
+    wanted: Mapping[str, object],
+) -> dict[str, ObservedWorkspace]:
+    """Workspaces that may go: of caves that left the file, or all that `down` is to remove."""
+    return {
+        name: ObservedWorkspace(record.path, os.path.isdir(record.path), record)
+        for name, record in records.items()
+        if (request.orphans and name not in desired.declared)
+        or (request.remove_workspaces and name in desired.caves and name not in wanted)
+    }
+
+
+def _obstacles(
+    host: Host, leaving: Mapping[str, ObservedWorkspace], seeds: Seeds
+) -> dict[str, tuple[str, ...]]:
+    obstacles = {}
+    for name, seen in leaving.items():
+        assert seen.record is not None
+        if seen.exists:
+            known = seeds.get(name, {})
+            harmless = context.unedited_paths(seen.path, known) | context.archivable_paths(
+                seen.path, known
+            )
+            obstacles[name] = workspaces.obstacles(host, seen.record, context=harmless)
+    return obstacles
+
+
+def _occupied(
+    spaces: Mapping[str, ObservedWorkspace], others: Iterable[ObservedSession]
+) -> dict[str, ObservedWorkspace]:
+    """A workspace in which a session of another project works is refused, by name."""
+    workers = {other.stamp.workspace: other for other in others if not other.dead}
+    if not workers:
+        return dict(spaces)
+
+    def judged(seen: ObservedWorkspace) -> ObservedWorkspace:
+        other = workers.get(os.path.realpath(seen.path))
+        if other is None or seen.problem is not None:
+            return seen
+        return seen._replace(problem=f"{other.name} of {other.stamp.file} works in {seen.path}")
+
+    return {name: judged(seen) for name, seen in spaces.items()}

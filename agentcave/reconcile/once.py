@@ -1,0 +1,152 @@
+"""One pass, for every verb that changes something: ``up`` and ``down`` differ in what is wanted."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from agentcave.agents import adapter_of
+from agentcave.errors import CaveError, DeadlineExceeded, Unavailable
+from agentcave.hosts import Host
+from agentcave.model.desired import Desired, DesiredAgent, Request, Wanted
+from agentcave.model.spec import ProjectSpec
+from agentcave.plan import Plan, RestartSession, StartSession, Step, desire, diff
+from agentcave.plan.digest import DigestKey, environment_of
+from agentcave.plan.status import end_text
+from agentcave.reconcile.observe import Sight, observe
+from agentcave.sessions.panes import Reading
+from agentcave.state import State
+
+if TYPE_CHECKING:
+    from agentcave.apply import Event
+    from agentcave.apply.perform import Hands
+    from agentcave.sessions import TmuxSessionManager
+
+Emit = Callable[["Event"], None]
+
+
+class Pass(NamedTuple):
+    """What was wanted, seen and decided."""
+
+    desired: Desired
+    sight: Sight
+    plan: Plan
+
+
+class Outcome(NamedTuple):
+    """``events``: the last one of each step. ``troubles``: what did not become as declared."""
+
+    events: tuple["Event", ...] = ()
+    troubles: tuple[str, ...] = ()
+    late: bool = False
+
+
+def look(
+    host: Host,
+    reading: Reading,
+    spec: ProjectSpec,
+    request: Request,
+    state: State,
+    key: DigestKey | None,
+    wanted: Wanted = "running",
+) -> Pass:
+    """Read the world and compare; blocking, and it changes nothing."""
+    desired = desire(spec, state.histories(), key, wanted)
+    sight = observe(host, reading, desired, request, state)
+    return Pass(desired, sight, diff(desired, sight.observed, request, key))
+
+
+def check_programs(host: Host, seen: Pass, environ: Mapping[str, str]) -> None:
+    """Raises Unavailable when a program that the plan starts is not installed."""
+    missing: dict[str, str] = {}
+    for agent in _starting(seen.plan):
+        adapter = adapter_of(agent.spec.type)
+        program = (agent.spec.command or adapter.PROGRAM)[0]
+        declared = environment_of(seen.desired.caves[agent.cave].spec, agent.spec, seen.desired.env)
+        path = declared.get("PATH", environ.get("PATH", os.defpath))
+        if ("/" not in program or program.startswith("/")) and not host.which(program, path):
+            missing.setdefault(
+                program, f"{agent.cave}/{agent.spec.name} needs {program}: {adapter.INSTALL}"
+            )
+    if missing:
+        lines = "\n".join(f"  {line}" for line in missing.values())
+        raise Unavailable(f"not installed, or not in PATH; nothing was touched:\n{lines}")
+
+
+async def act(
+    host: Host,
+    socket: str,
+    seen: Pass,
+    state: State,
+    key: DigestKey,
+    environ: Mapping[str, str],
+    emit: Emit,
+    timeout: float = 600.0,
+    wait_for: str | None = None,
+) -> Outcome:
+    """Carry out the plan of a pass. ``wait_for``: then wait until all agents are that."""
+    from agentcave.apply import Executor, Hands, Tools
+    from agentcave.sessions import TmuxSessionManager
+
+    async with TmuxSessionManager(socket, host=host, environ=environ) as sessions:
+        observed, seeds = seen.sight.observed, seen.sight.seeds
+        hands = Hands(
+            Tools(host, sessions, state, environ, seen.desired, observed, seeds, key, timeout)
+        )
+        hands.announce(seen.plan)
+        executor = Executor(seen.plan, hands, emit)
+        try:
+            events = await executor.run()
+            troubles = await _stillborn(sessions, seen)
+            waited = await _wait(hands, seen, wait_for) if wait_for else ()
+        finally:
+            hands.record()
+            state.add_events(event.record() for event in executor.results.values())
+    late = executor.late or any(isinstance(trouble, DeadlineExceeded) for trouble in waited)
+    return Outcome(tuple(events), (*troubles, *map(str, waited)), late)
+
+
+async def _stillborn(sessions: "TmuxSessionManager", seen: Pass) -> tuple[str, ...]:
+    """Agents that were just started and have ended already, otherwise than completed."""
+    started = {agent.key for agent in _starting(seen.plan)}
+    if not started:
+        return ()
+    ended = {}
+    for pane in (await sessions.panes()).values():
+        ours = pane.stamp.uid == seen.desired.uid and pane.stamp.key in started
+        if ours and pane.dead and pane.exit_status != 0:
+            ended[pane.stamp.key] = end_text(pane.exit_status, pane.signal)
+    return tuple(
+        f"{cave}/{agent} ended at once: {how} (`agentcave logs {cave}/{agent}` shows why)"
+        for (cave, agent), how in sorted(ended.items())
+    )
+
+
+async def _wait(hands: "Hands", seen: Pass, condition: str) -> Sequence[CaveError]:
+    import anyio
+
+    troubles: list[CaveError] = []
+
+    async def one(agent: DesiredAgent) -> None:
+        try:
+            await hands.reach(agent, condition)
+        except CaveError as exc:
+            troubles.append(exc)
+
+    async with anyio.create_task_group() as tasks:
+        for cave in seen.desired.caves.values():
+            for agent in cave.agents:
+                if agent.wanted == "running":
+                    tasks.start_soon(one, agent)
+    return troubles
+
+
+def _starting(plan: Plan) -> list[DesiredAgent]:
+    return [agent for step in plan.planned if (agent := _started_by(step)) is not None]
+
+
+def _started_by(step: Step) -> DesiredAgent | None:
+    match step.action:
+        case StartSession(agent) | RestartSession(agent):
+            return agent
+        case _:
+            return None

@@ -1,0 +1,1 @@
+"""Plans, sessions and events as text or JSON. Pure strings; printing is the command line's."""

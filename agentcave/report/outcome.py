@@ -1,0 +1,40 @@
+"""What became of a plan, for people."""
+
+from collections.abc import Iterable, Sequence
+
+from agentcave.apply.events import Event
+from agentcave.plan.plan import Plan, Sign, count
+from agentcave.report.text import describe, plain
+
+DONE_WORDS: tuple[tuple[Sign, str], ...] = (
+    ("create", "created"),
+    ("restart", "restarted"),
+    ("update", "updated"),
+    ("remove", "removed"),
+    ("refuse", "refused"),
+    ("hold", "held"),
+    ("keep", "unchanged"),
+)
+
+
+def render_outcome(plan: Plan, events: Sequence[Event]) -> str:
+    """One line; what failed is counted apart, since its cave has not become what its sign says."""
+    failed = {event.step.cave for event in events if event.result in ("failed", "skipped")}
+    done = [event.step for event in events if event.step.cave not in failed]
+    counts = count(
+        (cave for cave in plan.caves if cave not in failed),
+        ((step.cave, step.sign) for step in done),
+    )
+    parts = [f"{counts[sign]} {word}" for sign, word in DONE_WORDS if counts[sign]]
+    if failed:
+        parts.append(f"{len(failed)} failed")
+    return f"{plan.project}: {', '.join(parts) or 'nothing declared'}"
+
+
+def failures(events: Iterable[Event]) -> list[str]:
+    """A line for each step that was not done, with the reason."""
+    return [
+        f"{event.step.cave}: {describe(event.step, '')} {event.result}: {plain(event.error or '')}"
+        for event in events
+        if event.result != "done"
+    ]

@@ -1,0 +1,209 @@
+"""``ps``: one row for each agent, declared or not."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agentcave.model.desired import Desired, DesiredAgent, DesiredCave
+from agentcave.model.observed import History, Key, Observed, ObservedSession
+from agentcave.model.spec import ProjectSpec, WorkspaceSpec
+from agentcave.model.status import Phase, Status
+from agentcave.plan.desire import desire
+from agentcave.plan.diff import NO_HISTORY, drift
+from agentcave.plan.digest import DigestKey, same
+from agentcave.plan.status import status_of
+from agentcave.report.json import dumps
+from agentcave.report.text import one_line, paint, table
+
+if TYPE_CHECKING:
+    from agentcave.workspaces import GitState
+
+PHASE_COLORS = {Phase.RUNNING: "32", Phase.FAILED: "31", Phase.UNREACHABLE: "31"}
+
+
+class Row(NamedTuple):
+    """``wanted`` is the desired state; an agent that is not declared is wanted absent."""
+
+    key: Key
+    type: str
+    name: str
+    wanted: str
+    status: Status
+    session: ObservedSession | None
+    history: History
+    drift: tuple[str, ...]
+    workspace: WorkspaceSpec | None
+    project: str | None = None
+    git: "GitState | None" = None
+
+    @property
+    def path(self) -> str:
+        if self.workspace is not None:
+            return self.workspace.path
+        return self.session.stamp.workspace if self.session is not None else ""
+
+
+def rows_of(
+    spec: ProjectSpec,
+    observed: Observed,
+    key: DigestKey | None,
+    project: str | None = None,
+) -> list[Row]:
+    """Declared agents in file order, then the ones that left the file."""
+    desired = desire(spec, observed.history, key)
+    rows = [
+        _row(desired, cave, agent, observed, key, project)
+        for cave in desired.caves.values()
+        for agent in cave.agents
+    ]
+    orphans = [
+        session
+        for (cave, agent), sessions in sorted(observed.sessions.items())
+        if agent not in spec.declared.get(cave, ())
+        for session in sessions
+    ]
+    return rows + [_orphan(session, observed, project) for session in orphans]
+
+
+def _row(
+    desired: Desired,
+    cave: DesiredCave,
+    agent: DesiredAgent,
+    observed: Observed,
+    key: DigestKey | None,
+    project: str | None,
+) -> Row:
+    sessions = observed.sessions.get(agent.key)
+    session = sessions[-1] if sessions else None
+    history = observed.history.get(agent.key, NO_HISTORY)
+    changed: tuple[str, ...] = ()
+    if session is not None and agent.digest and not same(agent.digest, session.stamp.digest):
+        changed = drift(desired, agent, observed, key)
+    status = status_of(agent, session, history, observed.unreachable)
+    if changed and status.phase is Phase.RUNNING:
+        reason = f"{', '.join(changed)} changed; `agentcave up` restarts it"
+        status = status._replace(reason=reason)
+    return Row(
+        agent.key,
+        agent.spec.type,
+        session.name if session is not None else "/".join((desired.project, *agent.key)),
+        agent.wanted,
+        status,
+        session,
+        history,
+        changed,
+        cave.spec.workspace,
+        project,
+    )
+
+
+def _orphan(session: ObservedSession, observed: Observed, project: str | None) -> Row:
+    key = session.stamp.key
+    history = observed.history.get(key, NO_HISTORY)
+    status = status_of(None, session, history)
+    return Row(
+        key, session.stamp.type, session.name, "absent", status, session, history, (), None, project
+    )
+
+
+def render_rows(rows: Sequence[Row], now: int, color: bool, git: bool) -> str:
+    if not rows:
+        return "nothing is declared, and nothing runs"
+    header = ["SESSION", "TYPE", "PHASE", "ACTIVITY", "AGE", "REASON"]
+    if git:
+        header[5:5] = ["BRANCH", "DIRTY", "AHEAD"]
+    lines = table([_cells(row, now, git) for row in rows], header).split("\n")
+    if color:
+        lines[1:] = [
+            paint(line, PHASE_COLORS.get(row.status.phase, "0"), color)
+            for line, row in zip(lines[1:], rows, strict=True)
+        ]
+    return "\n".join(lines)
+
+
+def _cells(row: Row, now: int, git: bool) -> list[str]:
+    name = "/".join(row.key if row.project is None else (row.project, *row.key))
+    activity = row.status.activity
+    age = ""
+    if row.session is not None and not row.session.dead:
+        age = duration(now - row.session.stamp.started)
+    reason = one_line(row.status.reason)
+    if row.session is not None and row.session.attached:
+        reason = f"attached; {reason}" if reason else "attached"
+    cells = [name, row.type, row.status.phase.value, activity.value if activity else "", age]
+    if git:
+        state = row.git
+        ahead = "" if state is None or state.ahead is None else str(state.ahead)
+        cells += ["", "", ""] if state is None else [state.branch or "-", str(state.dirty), ahead]
+    return [*cells, reason]
+
+
+def duration(seconds: int) -> str:
+    """Short, as in `ps`: the two largest units at most."""
+    seconds = max(0, seconds)
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days}d{hours}h"
+    if hours:
+        return f"{hours}h{minutes}m"
+    return f"{minutes}m{seconds % 60}s" if minutes else f"{seconds}s"
+
+
+def rows_json(project: str | None, uid: str | None, file: str | None, rows: Sequence[Row]) -> str:
+    sessions = [_object(row) for row in rows if row.wanted != "absent" or row.project is not None]
+    orphans = [_object(row) for row in rows if row.wanted == "absent" and row.project is None]
+    return dumps(
+        {
+            "project": project,
+            "uid": uid,
+            "file": file,
+            "controller": None,
+            "sessions": sessions,
+            "orphans": orphans,
+        }
+    )
+
+
+def _object(row: Row) -> dict[str, Any]:
+    live = row.session
+    running = live is not None and not live.dead
+    exit_status = live.exit_status if live is not None else row.history.exit_status
+    signal = live.signal if live is not None else row.history.signal
+    found: dict[str, Any] = {} if row.project is None else {"project": row.project}
+    return found | {
+        "cave": row.key[0],
+        "agent": row.key[1],
+        "type": row.type,
+        "name": row.name,
+        "desired": row.wanted,
+        "phase": row.status.phase.value,
+        "activity": row.status.activity.value if row.status.activity else None,
+        "reason": row.status.reason,
+        "pid": live.pid if live is not None and running else None,
+        "pane": live.pane if live is not None else None,
+        "exit_status": exit_status,
+        "signal": signal,
+        "restarts": row.history.restarts,
+        "started_at": _utc(live.stamp.started) if live is not None else None,
+        "next_restart_at": None,
+        "drift": list(row.drift),
+        "attached": live is not None and live.attached,
+        "conversation": row.history.conversation,
+        "workspace": {
+            "path": row.path,
+            "type": row.workspace.type if row.workspace is not None else None,
+            "branch": _branch(row),
+            "dirty": row.git.dirty if row.git is not None else None,
+            "ahead": row.git.ahead if row.git is not None else None,
+        },
+    }
+
+
+def _branch(row: Row) -> str | None:
+    if row.git is not None:
+        return row.git.branch
+    return row.workspace.branch if row.workspace is not None else None
+
+
+def _utc(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -1,0 +1,60 @@
+"""The launch file: a shell script that turns a tmux pane into the agent and leaves nothing behind.
+
+It empties itself before anything else, which costs no process (``rm`` would cost one a session):
+the shell has read the whole compound command by then. An empty file is also the proof that the
+process has its environment and is about to be the agent.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+TERMINALS_OWN = ("TERM", "TMUX", "TMUX_PANE", "COLORTERM")
+# bash, where it is /bin/sh, refuses to assign these, which people do export.
+READ_ONLY = frozenset({"UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS"})
+WRONG_DIRECTORY = 126
+
+
+def script(
+    argv: Sequence[str], cwd: str, environment: Mapping[str, str], server_names: Iterable[str]
+) -> bytes:
+    """The text of a launch file.
+
+    ``cwd`` is a real path: it is entered and compared, so that an agent never works in another
+    checkout (tmux would start it silently elsewhere). ``server_names`` are the variables that the
+    tmux server hands to every pane; those not in ``environment`` are taken away. Names that a
+    shell cannot hold are left out.
+    """
+    handed = {
+        name: value
+        for name, value in environment.items()
+        if IDENTIFIER.fullmatch(name) and name not in TERMINALS_OWN
+    }
+    handed["COLORTERM"] = "truecolor"
+    gone = [
+        name
+        for name in ("AGENTCAVE_STAMP", *server_names)
+        if name not in handed and name not in TERMINALS_OWN and IDENTIFIER.fullmatch(name)
+    ]
+    through_env = [f"{name}={handed.pop(name)}" for name in sorted(READ_ONLY & handed.keys())]
+    words = ["/usr/bin/env", *through_env, *argv] if through_env else list(argv)
+    place = quote(cwd)
+    complaint = quote(f"agentcave: cannot enter {cwd}: it is gone, or is not what it was")
+    lines = [
+        '{ : >"$0"',
+        f"unset {' '.join(gone)}",
+        *(f"export {name}={quote(value)}" for name, value in handed.items()),
+        f'cd -P -- {place} && [ "$PWD" = {place} ] || '
+        f"{{ printf '%s\\n' {complaint} >&2; exit {WRONG_DIRECTORY}; }}",
+        "unset OLDPWD",
+        "exec " + " ".join(map(quote, words)),
+        "}",
+        "",
+    ]
+    return os.fsencode("\n".join(lines))
+
+
+def quote(text: str) -> str:
+    """One word for a POSIX shell, whatever is in it."""
+    return "'" + text.replace("'", "'\\''") + "'"

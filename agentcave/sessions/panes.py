@@ -1,0 +1,90 @@
+"""The one read of the world: every stamped pane of the server, as blocking code."""
+
+import os
+import signal
+import time
+from collections.abc import Iterable
+
+from agentcave.errors import CaveError, Unavailable
+from agentcave.hosts import Host, Pending
+from agentcave.model.observed import ObservedSession
+from agentcave.sessions.stamp import decode
+from agentcave.tmux import (
+    PaneRow,
+    Server,
+    TmuxError,
+    deaths_unknown,
+    parse_panes,
+    scrubbed,
+    stamp_word,
+)
+
+READ_TIMEOUT = 10.0
+NUDGES = 20
+
+
+class Reading:
+    """A read that has begun; what is asked meanwhile runs beside it."""
+
+    def __init__(self, host: Host, server: Server) -> None:
+        self._host, self._server = host, server
+        self._pending = self._begin()
+
+    def _begin(self) -> Pending:
+        return self._host.begin(
+            self._server.list_panes_argv(),
+            environment=scrubbed(os.environ),
+            timeout=READ_TIMEOUT,
+        )
+
+    def sessions(self) -> list[ObservedSession]:
+        """Every stamped session, whoever's. Raises CaveError when tmux cannot be read.
+
+        tmux before 3.6 with libutempter can miss the end of a process: the pane is dead, and how
+        it ended is unknown until another child of the server ends (tmux issue 4559). SIGCHLD
+        makes the server look, so it is sent, and the panes are read again.
+        """
+        attempt = 0
+        while True:
+            rows = self._rows()
+            if attempt == NUDGES or not deaths_unknown(rows):
+                return stamped(rows)
+            attempt += 1
+            os.kill(rows[0].server_pid, signal.SIGCHLD)
+            time.sleep(0.002 * attempt)
+            self._pending = self._begin()
+
+    def _rows(self) -> list[PaneRow]:
+        try:
+            return parse_panes(self._server, self._pending.result(), os.environ)
+        except TmuxError as exc:
+            raise translated(exc) from exc
+
+
+def stamped(rows: Iterable[PaneRow]) -> list[ObservedSession]:
+    """Panes that carry a stamp of ours, the oldest first."""
+    sessions = []
+    for row in rows:
+        word = stamp_word(row.start_command)
+        stamp = decode(word) if word else None
+        if stamp is not None:
+            sessions.append(
+                ObservedSession(
+                    stamp,
+                    row.pane_id,
+                    row.session_id,
+                    row.session_name,
+                    row.pane_pid,
+                    row.dead,
+                    row.dead_status,
+                    row.dead_signal,
+                    row.attached > 0,
+                )
+            )
+    sessions.sort(key=lambda session: (session.stamp.started, int(session.pane[1:])))
+    return sessions
+
+
+def translated(exc: TmuxError) -> CaveError:
+    """A tmux error as one of ours: what makes tmux unusable is exit code 69."""
+    return Unavailable(str(exc), getattr(exc, "hint", None))

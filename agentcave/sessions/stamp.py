@@ -1,0 +1,28 @@
+"""The stamp as the one word that rides in a pane's start command."""
+
+import json
+from binascii import Error, a2b_base64, b2a_base64
+
+from agentcave.model.observed import Stamp
+
+VERSION = 1
+VARIABLE = "AGENTCAVE_STAMP"
+
+
+def encode(stamp: Stamp) -> str:
+    """URL-safe base64 of JSON: nothing in it means anything to a shell or to tmux."""
+    text = json.dumps([VERSION, *stamp], separators=(",", ":"))
+    word = b2a_base64(text.encode(), newline=False).decode()
+    return word.replace("+", "-").replace("/", "_").rstrip("=")
+
+
+def decode(word: str) -> Stamp | None:
+    """None for what is no stamp of ours, or one of another version: somebody else's pane."""
+    try:
+        padded = word.replace("-", "+").replace("_", "/") + "=" * (-len(word) % 4)
+        version, *fields = json.loads(a2b_base64(padded))
+        stamp = Stamp(*fields)
+    except (Error, ValueError, TypeError):
+        return None
+    sound = version == VERSION and all(isinstance(field, str) for field in stamp[:-1])
+    return stamp if sound and isinstance(stamp.started, int) else None

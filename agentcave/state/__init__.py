@@ -1,0 +1,9 @@
+"""History of one project: counters, intentions, records and events, in one SQLite file.
+
+Losing it may cost counters and logs, never work and never a second agent: the truth about what
+lives is on the panes (model/observed.py, ``Stamp``).
+"""
+
+from agentcave.state.store import State, open_state, read_state
+
+__all__ = ["State", "open_state", "read_state"]

@@ -1,0 +1,193 @@
+"""The SQLite file: rows in, values out. Bodies that nothing queries are JSON."""
+
+import contextlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from agentcave.errors import CaveError
+from agentcave.model.observed import History, Key, SeedRecord, WorkspaceRecord
+
+FORMAT = 1
+EVENTS_KEPT = 10_000
+SCHEMA = f"""
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS agents (
+    cave TEXT, agent TEXT, {", ".join(History._fields)}, PRIMARY KEY (cave, agent)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS workspaces (cave TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS contexts (cave TEXT PRIMARY KEY, body TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS screens (cave TEXT, agent TEXT, text TEXT, PRIMARY KEY (cave, agent));
+CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, body TEXT);
+PRAGMA user_version = {FORMAT};
+"""
+
+
+class State:
+    """An open history. Every write is one transaction; a full disk is a ``CaveError``."""
+
+    def __init__(self, connection: sqlite3.Connection | None, folder: str) -> None:
+        self._connection = connection
+        self.folder = folder
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def key(self) -> tuple[str, bytes] | None:
+        """The key of the digests and its id; None when there is no history yet."""
+        key = self.meta("key")
+        return (self.text("key_id") or "", key) if key else None
+
+    def ensure_key(self) -> tuple[str, bytes]:
+        known = self.key()
+        if known is not None:
+            return known
+        made = (os.urandom(4).hex(), os.urandom(32))
+        self.set_meta(key_id=made[0], key=made[1])
+        return made
+
+    def meta(self, name: str) -> bytes | None:
+        for (value,) in self._rows("SELECT value FROM meta WHERE name = ?", (name,)):
+            return value if isinstance(value, bytes) else str(value).encode()
+        return None
+
+    def text(self, name: str) -> str | None:
+        value = self.meta(name)
+        return None if value is None else value.decode()
+
+    def set_meta(self, **values: str | bytes | None) -> None:
+        with self._writing() as db:
+            db.executemany("REPLACE INTO meta VALUES (?, ?)", values.items())
+
+    def histories(self) -> dict[Key, History]:
+        columns = ", ".join(History._fields)
+        rows = self._rows(f"SELECT cave, agent, {columns} FROM agents")
+        return {(row[0], row[1]): History(*row[2:]) for row in rows}
+
+    def put_histories(self, histories: Mapping[Key, History]) -> None:
+        marks = ", ".join("?" * (len(History._fields) + 2))
+        with self._writing() as db:
+            rows = ((*key, *history) for key, history in histories.items())
+            db.executemany(f"REPLACE INTO agents VALUES ({marks})", rows)
+
+    def workspaces(self) -> dict[str, WorkspaceRecord]:
+        rows = self._rows("SELECT cave, body FROM workspaces")
+        return {cave: _workspace(json.loads(body)) for cave, body in rows}
+
+    def put_workspaces(self, records: Mapping[str, WorkspaceRecord]) -> None:
+        with self._writing() as db:
+            rows = ((cave, json.dumps(record._asdict())) for cave, record in records.items())
+            db.executemany("REPLACE INTO workspaces VALUES (?, ?)", rows)
+
+    def forget_workspace(self, cave: str) -> None:
+        with self._writing() as db:
+            db.execute("DELETE FROM workspaces WHERE cave = ?", (cave,))
+            db.execute("DELETE FROM contexts WHERE cave = ?", (cave,))
+
+    def seeds(self) -> dict[str, dict[str, SeedRecord]]:
+        rows = self._rows("SELECT cave, body FROM contexts")
+        return {
+            cave: {name: SeedRecord(*record) for name, record in json.loads(body).items()}
+            for cave, body in rows
+        }
+
+    def put_seeds(self, seeds: Mapping[str, Mapping[str, SeedRecord]]) -> None:
+        with self._writing() as db:
+            rows = ((cave, json.dumps(records)) for cave, records in seeds.items())
+            db.executemany("REPLACE INTO contexts VALUES (?, ?)", rows)
+
+    def screen(self, key: Key) -> str | None:
+        """The last screen of an agent that has ended."""
+        for (text,) in self._rows("SELECT text FROM screens WHERE cave = ? AND agent = ?", key):
+            return str(text)
+        return None
+
+    def put_screens(self, screens: Mapping[Key, str]) -> None:
+        with self._writing() as db:
+            rows = ((*key, text) for key, text in screens.items())
+            db.executemany("REPLACE INTO screens VALUES (?, ?, ?)", rows)
+
+    def events(self, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
+        rows = self._rows("SELECT id, body FROM events WHERE id > ? ORDER BY id", (after,))
+        return [(number, json.loads(body)) for number, body in rows]
+
+    def add_events(self, events: Iterable[Mapping[str, Any]]) -> None:
+        with self._writing() as db:
+            rows = ((json.dumps(event),) for event in events)
+            db.executemany("INSERT INTO events (body) VALUES (?)", rows)
+            db.execute(
+                "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?", (EVENTS_KEPT,)
+            )
+
+    def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[Any]:
+        if self._connection is None:
+            return iter(())
+        try:
+            return iter(self._connection.execute(sql, values).fetchall())
+        except sqlite3.Error as exc:
+            raise _unreadable(self.folder, exc) from exc
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        assert self._connection is not None, "this history was opened for reading"
+        try:
+            with self._connection as db:
+                yield db
+        except sqlite3.Error as exc:
+            raise CaveError(
+                f"cannot write the project's history in {self.folder}: {exc}",
+                "free some space or make it writable, then run the same command again",
+            ) from exc
+
+
+def open_state(folder: str) -> State:
+    """Open the history for writing, made when missing. Raises CaveError for a damaged one."""
+    path = os.path.join(folder, "state.db")
+    try:
+        connection = _connect(path, "rwc")
+        with connection as db:
+            found = db.execute("PRAGMA user_version").fetchone()[0]
+            if found not in (0, FORMAT):
+                raise CaveError(
+                    f"{path} was written by a newer agentcave (format {found})",
+                    "upgrade agentcave, or move that file away: it holds counters and logs",
+                )
+            if found == 0:
+                db.executescript(SCHEMA)
+        return State(connection, folder)
+    except sqlite3.DatabaseError as exc:
+        raise _unreadable(folder, exc) from exc
+
+
+def read_state(folder: str | None) -> State:
+    """Open the history for reading only; none is an empty one. Works where nothing is writable."""
+    if folder is None or not os.path.exists(path := os.path.join(folder, "state.db")):
+        return State(None, folder or "")
+    try:
+        connection = _connect(path, "rw" if os.access(path, os.W_OK) else "ro")
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        return State(connection if found == FORMAT else None, folder)
+    except sqlite3.Error as exc:
+        raise _unreadable(folder, exc) from exc
+
+
+def _connect(path: str, mode: str) -> sqlite3.Connection:
+    quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    connection = sqlite3.connect(f"file:{quoted}?mode={mode}", uri=True, timeout=10)
+    if mode != "ro":
+        connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+def _unreadable(folder: str, exc: sqlite3.Error) -> CaveError:
+    return CaveError(
+        f"cannot read the project's history in {folder}: {exc}",
+        f"it holds counters and logs only: move {os.path.join(folder, 'state.db')} away to go on",
+    )
+
+
+def _workspace(body: dict[str, Any]) -> WorkspaceRecord:
+    return WorkspaceRecord(**{**body, "disposable": tuple(body.get("disposable", ()))})

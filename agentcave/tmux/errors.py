@@ -1,0 +1,79 @@
+"""What can go wrong with tmux. Every message is a sentence for people."""
+
+
+class TmuxError(Exception):
+    """The root: tmux could not do what was asked."""
+
+
+class TmuxMissing(TmuxError):
+    """There is no such program."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(f"The program {program!r} was not found; install tmux 3.2a or newer.")
+        self.program = program
+
+
+class TmuxTooOld(TmuxError):
+    """The program lacks what we stand on."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"This is tmux {version}; 3.2a or newer is needed.")
+        self.version = version
+
+
+class NoServer(TmuxError):
+    """Nothing listens on the socket: truly nothing there, not merely out of reach."""
+
+    def __init__(self, socket: str) -> None:
+        super().__init__(f"No tmux server runs on the socket {socket!r}.")
+        self.socket = socket
+
+
+class Unreachable(TmuxError):
+    """The socket cannot be used, so what runs behind it is unknown."""
+
+    def __init__(self, socket: str, why: str) -> None:
+        super().__init__(f"The tmux server on the socket {socket!r} cannot be reached: {why}.")
+        self.socket = socket
+
+
+class ServerMismatch(TmuxError):
+    """A server answers, but refuses this program: usually tmux was upgraded under it."""
+
+    def __init__(self, socket: str, why: str) -> None:
+        super().__init__(
+            f"A tmux server runs on the socket {socket!r} but refuses this tmux program "
+            f"({why}); use the tmux that started it, or end that server."
+        )
+        self.socket = socket
+
+
+class TmuxTimeout(TmuxError):
+    """No answer within the deadline, in seconds."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(f"tmux did not answer {what!r} within {seconds:g} seconds.")
+        self.what = what
+
+
+class CommandFailed(TmuxError):
+    """tmux refused one command; ``message`` is what it said."""
+
+    def __init__(self, command: str, message: str) -> None:
+        super().__init__(f"tmux refused {command!r}: {message}.")
+        self.command = command
+        self.message = message
+
+
+class ServerGone(TmuxError):
+    """The server died while it worked for us. What it had done by then is unknown."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"The tmux server died while it worked: {why}.")
+
+
+class Garbage(TmuxError):
+    """What came back is not what tmux says."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"The answer does not come from a tmux that we understand: {what}.")

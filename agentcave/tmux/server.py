@@ -1,0 +1,151 @@
+"""One tmux server, seen from a process that wants to talk to it. Opens nothing itself."""
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+from agentcave.tmux import formats
+from agentcave.tmux.errors import (
+    CommandFailed,
+    Garbage,
+    NoServer,
+    ServerMismatch,
+    TmuxError,
+    TmuxMissing,
+    Unreachable,
+)
+from agentcave.tmux.versions import Version, parse_version
+
+DEFAULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "defaults.conf")
+MARK = "@agentcave"
+MAX_SOCKET_PATH = 107
+
+_PASSED = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TERM", "TMPDIR"} | {
+    "TMUX_TMPDIR",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
+}
+
+
+class Completed(Protocol):
+    """A process that has ended."""
+
+    @property
+    def returncode(self) -> int: ...
+    @property
+    def stdout(self) -> bytes: ...
+    @property
+    def stderr(self) -> bytes: ...
+
+
+class Server(NamedTuple):
+    """Where a server listens: a name for -L or, when it holds a slash, a path for -S."""
+
+    socket: str
+    config: str = DEFAULTS
+    program: str = "tmux"
+
+    def argv(self, *words: str) -> list[str]:
+        """One command for a process of its own. Raises ``Unreachable`` for a path too long."""
+        return [*self._client(), *map(_protect_semicolon, words)]
+
+    def batch_argv(self) -> list[str]:
+        """Run the commands that come on stdin; starts the server when there is none."""
+        return [*self._client(), "start-server", ";", "source-file", "-"]
+
+    def version_argv(self) -> list[str]:
+        return [self.program, "-V"]
+
+    def list_panes_argv(self) -> list[str]:
+        """The one read; its result goes to ``parse_panes``."""
+        return self.argv("list-panes", "-a", "-F", formats.ROW)
+
+    def socket_path(self, environ: Mapping[str, str]) -> str:
+        if "/" in self.socket:
+            return self.socket
+        root = environ.get("TMUX_TMPDIR") or "/tmp"
+        return os.path.join(root, f"tmux-{os.getuid()}", self.socket)
+
+    def _client(self) -> list[str]:
+        where = "-S" if "/" in self.socket else "-L"
+        if where == "-S" and len(os.fsencode(self.socket)) > MAX_SOCKET_PATH:
+            raise Unreachable(self.socket, f"its path is longer than {MAX_SOCKET_PATH} bytes")
+        return [self.program, "-u", where, self.socket, "-f", self.config]
+
+
+def _protect_semicolon(word: str) -> str:
+    """tmux takes a final semicolon of an argument for the end of the command."""
+    return f"{word[:-1]}\\;" if word.endswith(";") else word
+
+
+def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
+    """What every tmux client gets: the one that starts the server lends it to all panes."""
+    kept = {
+        name: value for name, value in environ.items() if name in _PASSED or name.startswith("LC_")
+    }
+    return {"TERM": "dumb", **kept}
+
+
+def check_version(completed: Completed) -> Version:
+    """Whether this program will do. Raises ``TmuxMissing``, ``TmuxTooOld``, ``Garbage``."""
+    if completed.returncode in (126, 127):
+        raise TmuxMissing("tmux")
+    if completed.returncode != 0:
+        raise Garbage(f"'tmux -V' failed: {_first_line(completed.stderr)}")
+    return parse_version(completed.stdout.decode(errors="replace"))
+
+
+def interpret(
+    server: Server, completed: Completed, command: str, environ: Mapping[str, str]
+) -> bytes:
+    """The output of a finished client, or what its failure means."""
+    if completed.returncode == 0:
+        return completed.stdout
+    if completed.returncode in (126, 127):
+        raise TmuxMissing(server.program)
+    said = completed.stderr.decode(errors="replace").strip()
+    raise failure(server, said, command, environ)
+
+
+def parse_panes(
+    server: Server, completed: Completed, environ: Mapping[str, str]
+) -> list[formats.PaneRow]:
+    """All panes; none when no server runs, for then there truly are none."""
+    try:
+        output = interpret(server, completed, "list-panes", environ)
+    except NoServer:
+        return []
+    return formats.parse_rows(output.decode(errors="surrogateescape").split("\n")[:-1])
+
+
+def failure(server: Server, said: str, command: str, environ: Mapping[str, str]) -> TmuxError:
+    """What a client means by what it said on stderr."""
+    if said.startswith("no server running on"):
+        return NoServer(server.socket)
+    if said.startswith(("error connecting to", "error creating", "couldn't create directory")):
+        nothing = said.endswith(("(No such file or directory)", "(Connection refused)"))
+        return NoServer(server.socket) if nothing else Unreachable(server.socket, said)
+    if "has unsafe permissions" in said or "socket file name too long" in said.lower():
+        return Unreachable(server.socket, said)
+    if said.startswith("protocol version mismatch"):
+        return ServerMismatch(server.socket, said)
+    if said.startswith(("server exited", "lost server", "[server exited", "[lost server")):
+        alive = _answers(server.socket_path(environ))
+        return ServerMismatch(server.socket, said) if alive else NoServer(server.socket)
+    return CommandFailed(command, said.rstrip(".") or "it gave no reason")
+
+
+def _answers(path: str) -> bool:
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(1)
+        try:
+            client.connect(path)
+        except OSError:
+            return False
+    return True
+
+
+def _first_line(text: bytes) -> str:
+    return text.decode(errors="replace").strip().partition("\n")[0]

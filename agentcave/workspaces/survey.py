@@ -1,0 +1,106 @@
+"""What a repository says about all wanted workspaces at once: five git processes, never more."""
+
+import os
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from agentcave.errors import CaveError
+from agentcave.hosts.base import Host
+from agentcave.workspaces.branches import is_valid
+from agentcave.workspaces.checkouts import Checkout, parse_checkouts
+from agentcave.workspaces.git import Git, GitFailed, line
+
+
+class NoRepository(CaveError):
+    """There is no repository with a checkout around the caves file."""
+
+
+class Survey(NamedTuple):
+    """``commits`` maps each base that names a commit to its id; ``branches`` holds local ones.
+
+    ``toplevel`` is the checkout that holds the caves file: what base, copy and link refer to.
+    """
+
+    toplevel: str
+    common: str
+    checkouts: tuple[Checkout, ...]
+    branches: frozenset[str]
+    commits: Mapping[str, str]
+    has_commit: bool
+
+    def at(self, path: str) -> Checkout | None:
+        return next((found for found in self.checkouts if found.path == path), None)
+
+    def holder(self, branch: str) -> Checkout | None:
+        return next((found for found in self.checkouts if found.branch == branch), None)
+
+
+def survey(host: Host, directory: str, bases: Collection[str], branches: Collection[str]) -> Survey:
+    """Ask git once for everything. Raises NoRepository, GitFailed, Unavailable."""
+    git = Git(host, directory)
+    checkouts = _checkouts(git)
+    toplevel, common = toplevel_of(git), common_of(git)
+    commits = _commits(git, bases)
+    return Survey(
+        toplevel=toplevel,
+        common=common,
+        checkouts=checkouts,
+        branches=_branches(git, branches),
+        commits=commits,
+        has_commit="HEAD" in commits,
+    )
+
+
+def toplevel_of(git: Git) -> str:
+    """The checkout around a directory. Raises NoRepository in a bare one."""
+    try:
+        return line(git.observe("rev-parse", "--show-toplevel"))
+    except GitFailed as failure:
+        raise _explained(git.directory, failure) from failure
+
+
+def common_of(git: Git) -> str:
+    return line(git.observe("rev-parse", "--path-format=absolute", "--git-common-dir"))
+
+
+def _checkouts(git: Git) -> tuple[Checkout, ...]:
+    try:
+        return parse_checkouts(git.observe("worktree", "list", "--porcelain", "-z"))
+    except GitFailed as failure:
+        raise _explained(git.directory, failure) from failure
+
+
+def _explained(directory: str, failure: GitFailed) -> CaveError:
+    if "not a git repository" in failure.stderr:
+        return NoRepository(f"{directory} is not in a git repository", "run `git init` there")
+    if "must be run in a work tree" in failure.stderr:
+        return NoRepository(
+            f"{directory} is in a bare repository", "put the caves file into a checkout of it"
+        )
+    return failure
+
+
+def _commits(git: Git, bases: Collection[str]) -> dict[str, str]:
+    asked = sorted({"HEAD", *(base for base in bases if is_askable(base))})
+    lines = os.fsencode("".join(f"{base}^{{commit}}\n" for base in asked))
+    answers = git.observe("cat-file", "--batch-check", stdin=lines).splitlines()
+    return {
+        base: words[0].decode()
+        for base, answer in zip(asked, answers, strict=True)
+        if len(words := answer.split()) == 3 and words[1] == b"commit"
+    }
+
+
+def is_askable(base: str) -> bool:
+    """Whether a base can be a line of a question to git, and never an option."""
+    return bool(base) and not base.startswith("-") and base.isprintable()
+
+
+def _branches(git: Git, branches: Collection[str]) -> frozenset[str]:
+    """The local branches that share the first part of their name with a wanted one."""
+    roots = sorted({name.split("/")[0] for name in branches if is_valid(name)})
+    if not roots:
+        return frozenset()
+    patterns = (f"refs/heads/{root}" for root in roots)
+    found = os.fsdecode(git.observe("for-each-ref", "--format=%(refname)", *patterns))
+    return frozenset(ref.removeprefix("refs/heads/") for ref in found.splitlines())

@@ -1,0 +1,188 @@
+"""Make a git worktree, or finish one that we began: registered and locked first, filled after.
+
+The registration is a few small files, so many worktrees take turns for it (two at once make git
+fail: one reads the half-written files of the other); the check-outs then run side by side.
+The lock's reason is our stamp and there from git's first step, and a worktree without an index
+has never been anybody's: every interruption is recognised by these two.
+"""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+
+from agentcave.errors import Busy, CaveError
+from agentcave.model.spec import WorkspaceSpec
+from agentcave.workspaces.checkouts import Admin, lock_reason, read_admin
+from agentcave.workspaces.git import Git, GitFailed, patiently
+from agentcave.workspaces.judge import holds_nothing
+from agentcave.workspaces.recover import require_nothing_foreign, wait_until_quiet
+from agentcave.workspaces.survey import Survey, common_of
+
+TURN_SECONDS = 120.0
+
+
+async def make_worktree(main: Git, uid: str, cave: str, spec: WorkspaceSpec, world: Survey) -> None:
+    """Bring the worktree to where an agent can start. Raises CaveError, and leaves what is there.
+
+    Interrupted at any point, a second call finishes the first.
+    """
+    import anyio
+
+    reason = lock_reason(uid, cave)
+    if os.path.lexists(spec.path):
+        await wait_until_quiet(spec.path)
+    admin = _ours(spec.path, reason)
+    if admin is None or holds_nothing(spec.path):
+        await _register(main, reason, spec, world)
+        admin = _ours(spec.path, reason)
+    elif not admin.has_index:
+        _drop_stale_lock(admin)
+        await anyio.to_thread.run_sync(
+            require_nothing_foreign, main.host, spec.path, admin.directory
+        )
+    await _fill(Git(main.host, spec.path), admin)
+
+
+def _ours(path: str, reason: str) -> Admin | None:
+    """Raises CaveError for anything that we did not put there."""
+    if not os.path.lexists(path):
+        return None
+    admin = read_admin(path)
+    if admin is not None and admin.lock == reason:
+        return admin
+    if admin is None and holds_nothing(path):
+        return None
+    raise CaveError(
+        f"cannot make a worktree at {path}: it exists and is not ours",
+        "move it away, or declare another path",
+    )
+
+
+async def _register(main: Git, reason: str, spec: WorkspaceSpec, world: Survey) -> None:
+    async with _turn(world.common):
+        await _forget(main, world, spec.path, reason)
+        _drop_unborn(world.common, reason)
+        os.makedirs(os.path.dirname(spec.path), exist_ok=True)
+        command = ("worktree", "add", "--quiet", "--no-checkout", "--lock", "--reason", reason)
+        await patiently(
+            lambda: main.once(*command, *_starting_point(main, spec, world), timeout=60.0)
+        )
+
+
+def _starting_point(main: Git, spec: WorkspaceSpec, world: Survey) -> tuple[str, ...]:
+    """An existing branch is taken up where it is; a new one follows no upstream."""
+    branch = spec.branch or ""
+    ref = f"refs/heads/{branch}"
+    if main.observe("for-each-ref", "--format=%(refname)", ref).splitlines() == [os.fsencode(ref)]:
+        return ("--", spec.path, branch)
+    return ("--no-track", "-b", branch, "--", spec.path, world.commits[spec.base])
+
+
+async def _forget(main: Git, world: Survey, path: str, reason: str) -> None:
+    """Drop git's registration of this one path when nothing is left, or was ever, in it."""
+    if os.path.lexists(path):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(path, ".git"))
+        os.rmdir(path)
+    real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+    found = world.at(real)
+    if found is None:
+        return
+    if found.lock not in (reason, None):
+        raise CaveError(
+            f"cannot make a worktree at {path}: git has it registered, locked with {found.lock!r}",
+            f"git worktree unlock {path}",
+        )
+    if found.lock is not None:
+        await main.run("worktree", "unlock", "--", real, timeout=60.0)
+    await main.run("worktree", "remove", "--", real, timeout=60.0)
+
+
+def _drop_unborn(common: str, reason: str) -> None:
+    """A registration killed before it got its path is invisible to git, and locked for ever."""
+    folder = os.path.join(common, "worktrees")
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        unborn = os.path.join(folder, name)
+        if _entries(unborn) == ["locked"]:
+            with open(os.path.join(unborn, "locked"), "rb") as file:
+                ours = os.fsdecode(file.read(1 << 12)).rstrip("\n") == reason
+            if ours:
+                os.unlink(os.path.join(unborn, "locked"))
+                os.rmdir(unborn)
+
+
+def _entries(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
+
+
+def _drop_stale_lock(admin: Admin) -> None:
+    """No git is at work here any more, and there is no index yet that it could protect."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(os.path.join(admin.directory, "index.lock"))
+
+
+async def _fill(worktree: Git, admin: Admin | None) -> None:
+    """Check out, as ``git worktree add`` does, and tell the user's hook as it does."""
+    if admin is None:
+        raise CaveError(f"git made no worktree at {worktree.directory}")
+    if not admin.has_index:
+        await worktree.once("reset", "--hard", "--quiet", "--no-recurse-submodules")
+    head = worktree.observe("rev-parse", "HEAD").decode().strip()
+    hook = ("hook", "run", "--ignore-missing", "post-checkout", "--", "0" * len(head), head, "1")
+    try:
+        await worktree.once(*hook)
+    except GitFailed as failure:
+        raise CaveError(
+            f"the post-checkout hook failed in {worktree.directory}: {failure.stderr.strip()}",
+            "run again once the hook is repaired",
+        ) from failure
+
+
+@contextlib.asynccontextmanager
+async def _turn(common: str) -> AsyncIterator[None]:
+    """One registration at a time in a repository, also among other agentcaves."""
+    import fcntl
+
+    import anyio
+
+    descriptor = os.open(common, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with anyio.move_on_after(TURN_SECONDS) as scope:
+            while not _take(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                await anyio.sleep(0.005)
+        if scope.cancelled_caught:
+            raise Busy(f"another agentcave has been making worktrees of {common} for too long")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, operation: int) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, operation)
+    except BlockingIOError:
+        return False
+    return True
+
+
+async def remove_worktree(main: Git, path: str, reason: str) -> None:
+    """Give the directory back to git, which refuses by itself what it sees as work."""
+    import anyio
+
+    real = os.path.realpath(path)
+    async with _turn(await anyio.to_thread.run_sync(common_of, main)):
+        admin = read_admin(real)
+        if admin is not None and admin.lock is not None:
+            await main.run("worktree", "unlock", "--", real, timeout=60.0)
+        try:
+            await main.run("worktree", "remove", "--", real)
+        except BaseException:
+            if read_admin(real) is not None:
+                with anyio.move_on_after(10, shield=True):
+                    await main.run("worktree", "lock", "--reason", reason, "--", real)
+            raise
