@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from typing import NamedTuple
 
 
@@ -28,6 +29,41 @@ def _checkout(lines: list[str]) -> Checkout:
         bare="bare" in fields,
         lock=fields.get("locked"),
     )
+
+
+def read_checkouts(common: str, toplevel: str) -> tuple[Checkout, ...]:
+    """The same from git's own files, for when one that is half-written makes git give up."""
+    found = [Checkout(toplevel, _branch(common))]
+    folder = os.path.join(common, "worktrees")
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        admin = os.path.join(folder, name)
+        if path := _read(os.path.join(admin, "gitdir")):
+            lock = _read(os.path.join(admin, "locked"))
+            found.append(
+                Checkout(
+                    path.removesuffix("\n").removesuffix("/.git"),
+                    _branch(admin),
+                    lock=None if lock is None else lock.removesuffix("\n"),
+                )
+            )
+    return tuple(found)
+
+
+def _branch(admin: str) -> str | None:
+    head = _read(os.path.join(admin, "HEAD")) or ""
+    reference = head.removeprefix("ref: refs/heads/")
+    return reference.strip() if reference != head else None
+
+
+def unborn(common: str, reason: str) -> Iterator[str]:
+    """Registrations with this lock that a kill cut short: git cannot use them, or any other."""
+    folder = os.path.join(common, "worktrees")
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        admin = os.path.join(folder, name)
+        lock = _read(os.path.join(admin, "locked"))
+        whole = all(_read(os.path.join(admin, file)) for file in ("gitdir", "HEAD", "commondir"))
+        if lock is not None and lock.removesuffix("\n") == reason and not whole:
+            yield admin
 
 
 def lock_reason(uid: str, cave: str) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 
 from agentcave.errors import Busy, CaveError
@@ -9,6 +10,8 @@ from agentcave.hosts.base import Host
 from agentcave.workspaces.git import Git
 
 QUIET_SECONDS = 60.0
+ABANDONED_SECONDS = 1.0
+"""git holds the lock of a branch for milliseconds."""
 
 
 async def wait_until_quiet(path: str) -> None:
@@ -36,6 +39,27 @@ def _gits_at_work(real: str, path: str) -> Iterator[int]:
             where = os.readlink(f"/proc/{entry}/cwd")
             if path in words or real in words or f"{where}/".startswith(f"{real}/"):
                 yield int(entry)
+
+
+def drop_abandoned(lock: str) -> bool:
+    """Remove a lock file of git that is old, for git, and that no process has open any more."""
+    try:
+        age = time.time() - os.lstat(lock).st_mtime
+        if age < ABANDONED_SECONDS or _is_open(os.path.realpath(lock)):
+            return False
+        os.unlink(lock)
+    except FileNotFoundError:
+        return True
+    return True
+
+
+def _is_open(path: str) -> bool:
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            folder = f"/proc/{entry}/fd"
+            if any(os.readlink(f"{folder}/{number}") == path for number in os.listdir(folder)):
+                return True
+    return False
 
 
 def require_nothing_foreign(host: Host, path: str, admin: str) -> None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from agentcave.errors import CaveError
 from agentcave.hosts.base import Host
 from agentcave.workspaces.branches import is_valid
-from agentcave.workspaces.checkouts import Checkout, parse_checkouts
+from agentcave.workspaces.checkouts import Checkout, parse_checkouts, read_checkouts
 from agentcave.workspaces.git import Git, GitFailed, line
 
 
@@ -38,8 +38,8 @@ class Survey(NamedTuple):
 def survey(host: Host, directory: str, bases: Collection[str], branches: Collection[str]) -> Survey:
     """Ask git once for everything. Raises NoRepository, GitFailed, Unavailable."""
     git = Git(host, directory)
-    checkouts = _checkouts(git)
     toplevel, common = toplevel_of(git), common_of(git)
+    checkouts = _checkouts(git, common, toplevel)
     commits = _commits(git, bases)
     return Survey(
         toplevel=toplevel,
@@ -63,11 +63,13 @@ def common_of(git: Git) -> str:
     return line(git.observe("rev-parse", "--path-format=absolute", "--git-common-dir"))
 
 
-def _checkouts(git: Git) -> tuple[Checkout, ...]:
+def _checkouts(git: Git, common: str, toplevel: str) -> tuple[Checkout, ...]:
     try:
         return parse_checkouts(git.observe("worktree", "list", "--porcelain", "-z"))
     except GitFailed as failure:
-        raise _explained(git.directory, failure) from failure
+        if "failed to read" in failure.stderr:
+            return read_checkouts(common, toplevel)
+        raise
 
 
 def _explained(directory: str, failure: GitFailed) -> CaveError:

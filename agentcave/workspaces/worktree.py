@@ -12,11 +12,19 @@ from collections.abc import AsyncIterator
 
 from agentcave.errors import Busy, CaveError
 from agentcave.model.spec import WorkspaceSpec
-from agentcave.workspaces.checkouts import Admin, lock_reason, read_admin
+from agentcave.workspaces.checkouts import (
+    Admin,
+    Checkout,
+    lock_reason,
+    parse_checkouts,
+    read_admin,
+    unborn,
+)
 from agentcave.workspaces.git import Git, GitFailed, patiently
 from agentcave.workspaces.judge import holds_nothing
-from agentcave.workspaces.recover import require_nothing_foreign, wait_until_quiet
+from agentcave.workspaces.recover import drop_abandoned, require_nothing_foreign, wait_until_quiet
 from agentcave.workspaces.survey import Survey, common_of
+from agentcave.workspaces.trees import remove_path
 
 TURN_SECONDS = 120.0
 
@@ -60,13 +68,22 @@ def _ours(path: str, reason: str) -> Admin | None:
 
 async def _register(main: Git, reason: str, spec: WorkspaceSpec, world: Survey) -> None:
     async with _turn(world.common):
+        for admin in unborn(world.common, reason):
+            remove_path(admin)
         await _forget(main, world, spec.path, reason)
-        _drop_unborn(world.common, reason)
         os.makedirs(os.path.dirname(spec.path), exist_ok=True)
         command = ("worktree", "add", "--quiet", "--no-checkout", "--lock", "--reason", reason)
-        await patiently(
-            lambda: main.once(*command, *_starting_point(main, spec, world), timeout=60.0)
-        )
+
+        async def add() -> bytes:
+            return await main.once(*command, *_starting_point(main, spec, world), timeout=60.0)
+
+        try:
+            await patiently(add)
+        except GitFailed as failure:
+            lock = os.path.join(world.common, "refs", "heads", f"{spec.branch}.lock")
+            if not failure.is_contention or not drop_abandoned(lock):
+                raise
+            await add()
 
 
 def _starting_point(main: Git, spec: WorkspaceSpec, world: Survey) -> tuple[str, ...]:
@@ -85,7 +102,7 @@ async def _forget(main: Git, world: Survey, path: str, reason: str) -> None:
             os.unlink(os.path.join(path, ".git"))
         os.rmdir(path)
     real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-    found = world.at(real)
+    found = _still_registered(main, real) if world.at(real) else None
     if found is None:
         return
     if found.lock not in (reason, None):
@@ -98,24 +115,9 @@ async def _forget(main: Git, world: Survey, path: str, reason: str) -> None:
     await main.run("worktree", "remove", "--", real, timeout=60.0)
 
 
-def _drop_unborn(common: str, reason: str) -> None:
-    """A registration killed before it got its path is invisible to git, and locked for ever."""
-    folder = os.path.join(common, "worktrees")
-    for name in os.listdir(folder) if os.path.isdir(folder) else ():
-        unborn = os.path.join(folder, name)
-        if _entries(unborn) == ["locked"]:
-            with open(os.path.join(unborn, "locked"), "rb") as file:
-                ours = os.fsdecode(file.read(1 << 12)).rstrip("\n") == reason
-            if ours:
-                os.unlink(os.path.join(unborn, "locked"))
-                os.rmdir(unborn)
-
-
-def _entries(path: str) -> list[str]:
-    try:
-        return os.listdir(path)
-    except OSError:
-        return []
+def _still_registered(main: Git, real: str) -> Checkout | None:
+    listed = parse_checkouts(main.observe("worktree", "list", "--porcelain", "-z"))
+    return next((checkout for checkout in listed if checkout.path == real), None)
 
 
 def _drop_stale_lock(admin: Admin) -> None:
@@ -129,7 +131,8 @@ async def _fill(worktree: Git, admin: Admin | None) -> None:
     if admin is None:
         raise CaveError(f"git made no worktree at {worktree.directory}")
     if not admin.has_index:
-        await worktree.once("reset", "--hard", "--quiet", "--no-recurse-submodules")
+        # unlike `reset --hard` it takes no lock but the index's, so a kill leaves no other
+        await worktree.once("read-tree", "--reset", "-u", "--no-recurse-submodules", "HEAD")
     head = worktree.observe("rev-parse", "HEAD").decode().strip()
     hook = ("hook", "run", "--ignore-missing", "post-checkout", "--", "0" * len(head), head, "1")
     try:

@@ -166,3 +166,32 @@ async def test_a_registration_without_a_path_is_dropped_when_it_is_ours(project:
     await project.make(project.spec(), begun(project.spec()))
     assert sorted(os.listdir(admins)) == ["api", "web"]
     assert "index" in os.listdir(os.path.join(admins, "api"))
+
+
+@pytest.mark.parametrize("commondir", ["", "../.."])
+async def test_a_registration_cut_short_that_stops_git_is_repaired(
+    project: Project, commondir: str
+) -> None:
+    spec = project.spec()
+    admin = os.path.join(project.root, ".git", "worktrees", "api")
+    project.write("locked", f"agentcave {UID} api", at=admin)
+    project.write("gitdir", f"{spec.path}/.git\n", at=admin)
+    project.write("commondir", commondir, at=admin)
+    project.write(".git", f"gitdir: {admin}\n", at=spec.path)
+    assert project.see(spec, begun(spec)).problem is None
+    await project.make(spec, begun(spec))
+    assert project.git("status", "--porcelain", at=spec.path) == ""
+    assert os.listdir(os.path.dirname(admin)) == ["api"]
+
+
+async def test_an_abandoned_lock_of_the_branch_is_removed(project: Project) -> None:
+    lock = project.write(".git/refs/heads/cave/api.lock", "")
+    await project.make(project.spec(), begun(project.spec()))
+    assert not os.path.exists(lock)
+
+
+async def test_a_lock_of_the_branch_that_git_holds_is_respected(project: Project) -> None:
+    lock = project.write(".git/refs/heads/cave/api.lock", "")
+    with open(lock, "ab"), pytest.raises(CaveError, match="cannot lock ref"):
+        await project.make(project.spec(), begun(project.spec()))
+    assert os.path.exists(lock)
