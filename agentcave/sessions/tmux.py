@@ -159,7 +159,12 @@ class TmuxSessionManager:
     async def _read(self) -> list[ObservedSession]:
         attempt = 0
         while True:
-            lines = await self.tmux(commands.list_panes(ROW))
+            try:
+                lines = await self.tmux(commands.list_panes(ROW))
+            except CommandFailed as exc:
+                if "no current target" in exc.message:  # a server without a single session
+                    return []
+                raise translated(exc) from exc
             rows = parse_rows(line.decode(errors="surrogateescape") for line in lines)
             if attempt == NUDGES or not deaths_unknown(rows):
                 return stamped(rows)

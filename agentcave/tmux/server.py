@@ -19,6 +19,7 @@ from agentcave.tmux.versions import Version, parse_version
 DEFAULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "defaults.conf")
 MARK = "@agentcave"
 MAX_SOCKET_PATH = 107
+NO_SESSION = b"no current target"  # what list-panes -a says on a server without any session
 
 _PASSED = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TERM", "TMPDIR"} | {
     "TMUX_TMPDIR",
@@ -110,7 +111,9 @@ def interpret(
 def parse_panes(
     server: Server, completed: Completed, environ: Mapping[str, str]
 ) -> list[formats.PaneRow]:
-    """All panes; none when no server runs, for then there truly are none."""
+    """All panes; none when no server runs, or one that just ends: then there truly are none."""
+    if completed.returncode == 1 and completed.stderr.strip().rstrip(b".") == NO_SESSION:
+        return []
     try:
         output = interpret(server, completed, "list-panes", environ)
     except NoServer:

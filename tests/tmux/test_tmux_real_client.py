@@ -210,3 +210,34 @@ async def test_a_closed_client_says_so(world: World) -> None:
         pass
     with pytest.raises(ServerGone, match="closed"):
         await client.run("list-sessions")
+
+
+async def test_what_was_given_up_is_not_sent_and_holds_up_nobody(busy: World) -> None:
+    scripts: list[bytes] = []
+
+    async def hangs_once(
+        argv: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+        timeout: float = 30.0,
+    ) -> Completed:
+        scripts.append(stdin or b"")
+        if len(scripts) == 1:
+            await anyio.sleep_forever()
+        return await busy.host.run(argv, environment=environment, stdin=stdin, timeout=timeout)
+
+    async with connect(busy.server, hangs_once, environ=busy.environ) as client:
+
+        async def first() -> None:
+            with pytest.raises(TmuxTimeout):
+                await echo(client, "first", timeout=0.3)
+
+        async def second() -> None:
+            await anyio.wait_all_tasks_blocked()
+            with pytest.raises(TmuxTimeout):
+                await echo(client, "second", timeout=0.05)
+
+        await together(first, second)
+        assert await echo(client, "third", timeout=10) == b"third"
+    assert [b"second" in script for script in scripts] == [False, False]

@@ -87,6 +87,12 @@ def test_neighbours_with_similar_names_do_not_overlap(tmp_path: Path) -> None:
     assert len(caves(tmp_path, two("type: directory, path: .", "path: ../beside/b"))) == 2
 
 
+def test_an_overlap_is_seen_past_a_neighbour(tmp_path: Path) -> None:
+    third = "  c: {workspace: {path: w-1}, agents: {demo: {}}}\n"
+    (line,) = problems(tmp_path, two("path: w", "path: w/x") + third)
+    assert "the workspaces of a and b overlap" in line
+
+
 def test_a_symlink_does_not_lead_a_workspace_out_of_the_project(tmp_path: Path) -> None:
     project = tmp_path / "deep" / "project"
     project.mkdir(parents=True)

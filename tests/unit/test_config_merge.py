@@ -159,6 +159,12 @@ def test_interning_changes_nothing_that_can_be_seen(tree: Any) -> None:
     assert repr(intern(tree, {})) == repr(tree)
 
 
+def test_numbers_and_booleans_stay_apart_when_interned() -> None:
+    assert repr(intern([[1], [True], [1.0], {"a": 0}, {"a": False}], {})) == (
+        "[[1], [True], [1.0], {'a': 0}, {'a': False}]"
+    )
+
+
 @given(TREES, TREES)
 def test_equal_subtrees_are_one_object(one: Any, two: Any) -> None:
     known: dict[Any, Any] = {}

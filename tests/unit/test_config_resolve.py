@@ -102,6 +102,14 @@ def test_values_are_checked_again_when_filled_in(tmp_path: Path) -> None:
     assert cave.agents[0].ready.value == "${R}$"
 
 
+def test_dollars_that_remain_hide_nothing_from_the_checks(tmp_path: Path) -> None:
+    workspace = 'workspace: {copy: ["$$$$/../x"]}'
+    text = f'caves: {{a: {{{workspace}, agents: {{demo: {{working_dir: "$$$$/../../x"}}}}}}}}'
+    copied, working_dir = problems(tmp_path, text)
+    assert "copy[0]: must be a relative path" in copied
+    assert "working_dir: must stay inside the workspace" in working_dir
+
+
 def test_a_workspace_is_not_filled_in_to_lie_elsewhere(tmp_path: Path) -> None:
     text = f'caves: {{a: {{workspace: {{path: "${{P}}"}}, {AGENT}}}}}'
     for path in ("/etc", "../../x", ".git/x"):

@@ -123,6 +123,7 @@ def test_a_marker_is_the_whole_entry(start: START) -> None:
     root.read_until("up")
     prefix = root.marker[:-1]
     assert marked({root.marker: "x", prefix: "y"}, snapshot().values()) == {root.id: "x"}
+    assert marked({prefix: "y"}, snapshot().values()) == {}
 
 
 @pytest.mark.parametrize("how", SPAWNS)
@@ -326,6 +327,11 @@ def test_members_of_a_session_stay_in_the_family_when_its_leader_has_gone() -> N
     later = world(process(100_009, 1, 100_001))
     families.follow(later, (), environments=False)
     assert [member.pid for member in families.living(later)] == [100_009]
+
+
+def test_an_orphan_in_the_session_of_a_living_root_is_found_at_the_first_look() -> None:
+    root, orphan = process(100_001, 1, 100_001), process(100_002, 1, 100_001)
+    assert family(root.id, world(root, orphan)) == {root.id, orphan.id}
 
 
 def test_a_session_of_a_reused_pid_belongs_to_nobody() -> None:

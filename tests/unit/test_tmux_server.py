@@ -98,6 +98,7 @@ def test_failures_are_told_apart(said: str, error: type[TmuxError]) -> None:
 def test_only_nothing_is_read_as_nothing() -> None:
     nothing = Done(1, stderr=b"no server running on /tmp/s\n")
     assert parse_panes(SERVER, nothing, {}) == []
+    assert parse_panes(SERVER, Done(1, stderr=b"no current target\n"), {}) == []
     with pytest.raises(Unreachable):
         parse_panes(SERVER, Done(1, stderr=b"error connecting to /s (Permission denied)"), {})
     with pytest.raises(Garbage):

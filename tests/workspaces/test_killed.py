@@ -192,6 +192,10 @@ async def test_an_abandoned_lock_of_the_branch_is_removed(project: Project) -> N
 
 async def test_a_lock_of_the_branch_that_git_holds_is_respected(project: Project) -> None:
     lock = project.write(".git/refs/heads/cave/api.lock", "")
-    with open(lock, "ab"), pytest.raises(CaveError, match="cannot lock ref"):
-        await project.make(project.spec(), begun(project.spec()))
+    held = os.open(lock, os.O_WRONLY)
+    try:
+        with pytest.raises(CaveError, match="cannot lock ref"):
+            await project.make(project.spec(), begun(project.spec()))
+    finally:
+        os.close(held)
     assert os.path.exists(lock)
