@@ -8,7 +8,7 @@ import anyio
 
 from agentcave.apply.events import Event, Result
 from agentcave.errors import CaveError, DeadlineExceeded
-from agentcave.plan import Plan, Step
+from agentcave.plan.plan import Plan, Step
 
 AT_ONCE = 512
 

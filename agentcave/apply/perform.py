@@ -14,19 +14,18 @@ from agentcave.apply.tools import Tools
 from agentcave.errors import CaveError, DeadlineExceeded
 from agentcave.model.desired import DesiredAgent, DesiredCave
 from agentcave.model.observed import History, Key, ObservedSession, SeedRecord, WorkspaceRecord
-from agentcave.plan import (
+from agentcave.plan.actions import (
     CreateWorkspace,
-    Plan,
     RemoveWorkspace,
     ResizeSession,
     RestartSession,
     RunSetup,
     SeedContext,
     StartSession,
-    Step,
     StopSession,
 )
 from agentcave.plan.diff import NO_HISTORY, setup_fingerprint, size_text
+from agentcave.plan.plan import Plan, Step
 from agentcave.sessions import Session, SessionGone
 
 SETUP_TIMEOUT = 3600.0

@@ -13,7 +13,7 @@ from agentcave.hosts import LocalHost
 from agentcave.model.desired import Request, Wanted
 from agentcave.model.observed import History, Key
 from agentcave.model.spec import ProjectSpec
-from agentcave.plan import Plan
+from agentcave.plan.plan import Plan
 from agentcave.plan.status import is_complete
 from agentcave.reconcile.lock import project_lock
 from agentcave.reconcile.once import Outcome, Pass, act, check_programs, look

@@ -1,9 +1,10 @@
 """Arguments: global options before and after the verb, and only the parser that is needed."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from importlib import import_module
-from typing import NamedTuple, NoReturn, Protocol, cast
+from typing import Any, NamedTuple, NoReturn, Protocol, cast
 
 from agentcave.errors import UsageError
 
@@ -48,7 +49,23 @@ class VerbModule(Protocol):
     def run(self, args: argparse.Namespace) -> int: ...
 
 
+class Formatter(argparse.HelpFormatter):
+    """Knows the width from the terminal itself: argparse would import shutil for it, each time."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            width = os.get_terminal_size().columns
+        except OSError:
+            width = 80
+        super().__init__(prog, width=max(40, width - 2))
+
+
 class Parser(argparse.ArgumentParser):
+    """Errors are ours; ``--help`` fits the terminal."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=Formatter, **options)
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, f"`{self.prog} --help` shows what there is")
 

@@ -8,7 +8,7 @@ from agentcave.cli.choose import keys_of
 from agentcave.cli.converge import dry_run
 from agentcave.hosts import LocalHost
 from agentcave.model.desired import Request
-from agentcave.plan import Plan
+from agentcave.plan.plan import Plan
 from agentcave.reconcile.once import look
 
 

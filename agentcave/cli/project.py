@@ -1,7 +1,6 @@
 """Which project a command is about: by file, by search, or by the stamps of what lives."""
 
 import argparse
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from agentcave.cli.owner import owning_file
 from agentcave.cli.terminal import say
 from agentcave.errors import CaveError, SpecError, UsageError
 from agentcave.hosts import LocalHost, cache_folder, existing_folder, project_folder, state_root
+from agentcave.model.hashing import sha256_hex
 from agentcave.model.observed import ObservedSession
 from agentcave.model.spec import AgentSpec, CaveSpec, ProjectSpec, WorkspaceSpec
 from agentcave.sessions.panes import Reading
@@ -26,7 +26,7 @@ class Located(NamedTuple):
 
     @property
     def uid(self) -> str:
-        return hashlib.sha256(os.fsencode(self.files[0])).hexdigest()[:16]
+        return sha256_hex(os.fsencode(self.files[0]))[:16]
 
 
 def locate(args: argparse.Namespace, changes: bool = False) -> Located:

@@ -11,7 +11,7 @@ from agentcave.cli.terminal import colored, say
 from agentcave.errors import CaveError, Unavailable
 from agentcave.hosts import LocalHost
 from agentcave.model.observed import Observed
-from agentcave.reconcile.observe import observe_sessions
+from agentcave.reconcile.live import observe_sessions
 from agentcave.report.sessions import Row, render_rows, rows_json, rows_of
 from agentcave.sessions.panes import Reading
 from agentcave.state import State

@@ -1,11 +1,11 @@
 """Sources -> a checked document, or every problem they have. The slow path: results are cached."""
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agentcave.model import names
+from agentcave.model.hashing import sha256_hex
 
 from . import checks, schema
 from .anchor import absolute, is_open
@@ -136,7 +136,7 @@ def _document(file: str, files: Files, assembly: Assembly) -> Document:
     env_files = _env_files(files)
     return Document(
         name=files.trees[0].value.get("name") or os.path.basename(directory),
-        uid=hashlib.sha256(os.fsencode(file)).hexdigest()[:16],
+        uid=sha256_hex(os.fsencode(file))[:16],
         file=file,
         directory=directory,
         caves=caves,

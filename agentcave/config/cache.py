@@ -5,12 +5,13 @@ identity of shared sub-trees. Nothing interpolated and no secret's value is in i
 """
 
 import contextlib
-import hashlib
 import marshal
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any
+
+from agentcave.model.hashing import sha256, sha256_hex
 
 from .document import Document
 from .files import Source, Unreadable, read_regular
@@ -21,12 +22,12 @@ _DIGEST = 32
 
 def key(sources: Sequence[Source]) -> bytes:
     """A fingerprint of the sources, of this program and of the interpreter that marshals."""
-    digest = hashlib.sha256(sys.version.encode())
+    digest = sha256(sys.version.encode())
     digest.update(_program())
     for source in sources:
         digest.update(b"%d:" % len(source.path) + os.fsencode(source.path))
         digest.update(b"%d:" % len(source.data) + source.data)
-    return digest.digest()
+    return bytes(digest.digest())
 
 
 def _program() -> bytes:
@@ -52,7 +53,7 @@ def read(directory: str, key: bytes, sources: Sequence[Source]) -> Document | No
     except (OSError, Unreadable):
         return None
     payload = memoryview(data)[2 * _DIGEST :]
-    intact = data[:_DIGEST] == key and hashlib.sha256(payload).digest() == data[_DIGEST:64]
+    intact = data[:_DIGEST] == key and sha256(payload).digest() == data[_DIGEST:64]
     return Document(*marshal.loads(payload)) if intact else None
 
 
@@ -60,7 +61,7 @@ def write(directory: str, key: bytes, sources: Sequence[Source], document: Docum
     """Keep a document, in place of the last one of these files. Failing to is no failure."""
     fields: Any = tuple(document._replace(sources=()))
     payload = marshal.dumps(fields)
-    data = key + hashlib.sha256(payload).digest() + payload
+    data = key + sha256(payload).digest() + payload
     path = _path(directory, sources)
     temporary = f"{path}.{os.getpid()}"
     with contextlib.suppress(OSError):
@@ -82,4 +83,4 @@ def _write_new(path: str, data: bytes) -> None:
 
 def _path(directory: str, sources: Sequence[Source]) -> str:
     names = "\0".join(source.path for source in sources)
-    return os.path.join(directory, hashlib.sha256(os.fsencode(names)).hexdigest()[:32] + ".caves")
+    return os.path.join(directory, sha256_hex(os.fsencode(names))[:32] + ".caves")

@@ -1,8 +1,9 @@
 """What trust in a caves file binds: the bytes of all files that decide what is run."""
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
+
+from agentcave.model.hashing import sha256_hex
 
 from .document import Document
 from .files import Unreadable, place, read_regular
@@ -17,7 +18,7 @@ def fingerprint(document: Document, *, home: str | None = None) -> dict[str, str
     Caves files count with the bytes that were loaded, not with those of now.
     """
     return {
-        path: MISSING if data is None else hashlib.sha256(data).hexdigest()
+        path: MISSING if data is None else sha256_hex(data)
         for path, data in _inputs(document, home)
     }
 

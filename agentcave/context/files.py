@@ -5,13 +5,13 @@ changes nothing.
 """
 
 import contextlib
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from agentcave.errors import CaveError
+from agentcave.model.hashing import sha256_hex
 
 CHUNK = 1 << 16
 PARTIAL = ".partial"
@@ -34,7 +34,7 @@ class Folder(NamedTuple):
 
 
 def digest_of(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+    return sha256_hex(data)
 
 
 def fingerprint(status: os.stat_result) -> str:

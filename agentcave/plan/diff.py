@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from agentcave.model.desired import Desired, DesiredAgent, DesiredCave, Request
+from agentcave.model.hashing import sha256_hex
 from agentcave.model.observed import (
     History,
     Key,
@@ -310,9 +311,7 @@ def size_text(size: tuple[int, int]) -> str:
 
 
 def setup_fingerprint(setup: tuple[tuple[str, ...], ...]) -> str:
-    import hashlib
-
-    return hashlib.sha256(repr(setup).encode()).hexdigest()[:16]
+    return sha256_hex(repr(setup).encode())[:16]
 
 
 def _names(cave: DesiredCave) -> tuple[str, ...]:

@@ -4,12 +4,11 @@ Keyed, since env_file values are in it and must not be guessable from what tmux 
 key lost the key ids differ, and a digest that cannot be compared counts as equal (CONTRACT §2).
 """
 
-import hashlib
-import hmac
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from agentcave.model.hashing import hmac_hex
 from agentcave.model.spec import AgentSpec, CaveSpec
 
 DigestKey = tuple[str, bytes]
@@ -71,4 +70,4 @@ def changed_fields(packed: str, fields: Mapping[str, Any], key: DigestKey) -> tu
 
 def _keyed(value: Any, key: DigestKey) -> str:
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hmac.new(key[1], text.encode("utf-8", "surrogateescape"), hashlib.sha256).hexdigest()
+    return hmac_hex(key[1], text.encode("utf-8", "surrogateescape"))

@@ -8,7 +8,6 @@ from agentcave import context, workspaces
 from agentcave.hosts import Host
 from agentcave.model.desired import Desired, DesiredCave, Request
 from agentcave.model.observed import (
-    Key,
     Observed,
     ObservedContext,
     ObservedSession,
@@ -16,6 +15,7 @@ from agentcave.model.observed import (
     SeedRecord,
     WorkspaceRecord,
 )
+from agentcave.reconcile.live import observe_sessions
 from agentcave.sessions.panes import Reading
 from agentcave.state import State
 
@@ -28,19 +28,6 @@ class Sight(NamedTuple):
     observed: Observed
     seeds: Seeds
     refreshed: dict[str, dict[str, SeedRecord]]
-
-
-def observe_sessions(found: Iterable[ObservedSession], uid: str, state: State) -> Observed:
-    """Live sessions, sorted by whose they are, and history: what ``ps`` needs."""
-    ours: dict[Key, tuple[ObservedSession, ...]] = {}
-    others = []
-    for session in found:
-        if session.stamp.uid == uid:
-            key = session.stamp.key
-            ours[key] = (*ours.get(key, ()), session)
-        else:
-            others.append(session)
-    return Observed(sessions=ours, others=tuple(others), history=state.histories())
 
 
 def observe(

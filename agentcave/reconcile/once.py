@@ -9,8 +9,11 @@ from agentcave.errors import CaveError, DeadlineExceeded, Unavailable
 from agentcave.hosts import Host
 from agentcave.model.desired import Desired, DesiredAgent, Request, Wanted
 from agentcave.model.spec import ProjectSpec
-from agentcave.plan import Plan, RestartSession, StartSession, Step, desire, diff
+from agentcave.plan.actions import RestartSession, StartSession
+from agentcave.plan.desire import desire
+from agentcave.plan.diff import diff
 from agentcave.plan.digest import DigestKey, environment_of
+from agentcave.plan.plan import Plan, Step
 from agentcave.plan.status import end_text
 from agentcave.reconcile.observe import Sight, observe
 from agentcave.sessions.panes import Reading

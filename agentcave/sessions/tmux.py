@@ -1,7 +1,6 @@
 """Sessions as panes of a tmux server."""
 
 import contextlib
-import hashlib
 import os
 import secrets
 import signal
@@ -14,6 +13,7 @@ import anyio
 
 from agentcave.errors import CaveError, DeadlineExceeded
 from agentcave.hosts import Host, LocalHost, project_folder, state_root
+from agentcave.model.hashing import sha256_hex
 from agentcave.model.names import session_name
 from agentcave.model.observed import ObservedSession, Stamp
 from agentcave.model.spec import StopSpec
@@ -78,7 +78,7 @@ class TmuxSessionManager:
         await self._stack.aclose()
 
     async def create_session(self, options: SessionOptions) -> Session:
-        uid = options.uid or hashlib.sha256(options.project.encode()).hexdigest()[:16]
+        uid = options.uid or sha256_hex(options.project.encode())[:16]
         stamp = Stamp(
             uid,
             options.project,

@@ -1,0 +1,19 @@
+"""Live sessions and history: the part of the snapshot that ``ps`` needs."""
+
+from collections.abc import Iterable
+
+from agentcave.model.observed import Key, Observed, ObservedSession
+from agentcave.state import State
+
+
+def observe_sessions(found: Iterable[ObservedSession], uid: str, state: State) -> Observed:
+    """Live sessions, sorted by whose they are, and history: what ``ps`` needs."""
+    ours: dict[Key, tuple[ObservedSession, ...]] = {}
+    others = []
+    for session in found:
+        if session.stamp.uid == uid:
+            key = session.stamp.key
+            ours[key] = (*ours.get(key, ()), session)
+        else:
+            others.append(session)
+    return Observed(sessions=ours, others=tuple(others), history=state.histories())
