@@ -24,7 +24,8 @@ from agentcave.plan.actions import (
     StartSession,
     StopSession,
 )
-from agentcave.plan.diff import NO_HISTORY, setup_fingerprint, size_text
+from agentcave.plan.diff import setup_fingerprint, size_text
+from agentcave.plan.drift import NO_HISTORY
 from agentcave.plan.plan import Plan, Step
 from agentcave.sessions import Session, SessionGone
 

@@ -17,7 +17,8 @@ from agentcave.plan.plan import Plan
 from agentcave.plan.status import is_complete
 from agentcave.reconcile.lock import project_lock
 from agentcave.reconcile.once import Outcome, Pass, act, check_programs, look
-from agentcave.report.text import paint, render_plan
+from agentcave.report.plan import render_plan
+from agentcave.report.text import paint
 from agentcave.state import State
 
 

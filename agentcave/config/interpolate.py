@@ -8,8 +8,8 @@ from .anchor import anchor_path, base_of, is_open, written
 from .problems import Flaw, Path
 from .suspicious import ADVICE, looks_like_a_key
 
-_DOLLAR = re.compile(r"\$(?:\$|\{([^}]*)(\}?))")
-_INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:-|-|:\?|:\+)(.*))?", re.DOTALL)
+_DOLLAR = r"\$(?:\$|\{([^}]*)(\}?))"
+_INSIDE = r"([A-Za-z_][A-Za-z0-9_]*)(?:(:-|-|:\?|:\+)((?s:.*)))?"
 _SPELLINGS = "write ${VAR}, ${VAR:-default}, ${VAR-default}, ${VAR:?message} or ${VAR:+value}"
 
 
@@ -24,13 +24,13 @@ class Unset(Exception):
 
 def interpolate(text: str, variables: Mapping[str, str]) -> str:
     """The text with its variables filled in; a lone ``$`` stays. Raises ``Unset``."""
-    return _DOLLAR.sub(lambda found: _fill(found, variables), text)
+    return re.sub(_DOLLAR, lambda found: _fill(found, variables), text)
 
 
 def _fill(found: re.Match[str], variables: Mapping[str, str]) -> str:
     if found[0] == "$$":
         return "$"
-    inside = _INSIDE.fullmatch(found[1])
+    inside = re.fullmatch(_INSIDE, found[1])
     if not found[2] or inside is None or "${" in found[1]:
         what = "is nested" if "${" in found[1] else "is not understood" if found[2] else "is open"
         raise Unset(f"an expression that begins with ${{ {what}", _SPELLINGS)

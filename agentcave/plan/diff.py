@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from agentcave.model.desired import Desired, DesiredAgent, DesiredCave, Request
 from agentcave.model.hashing import sha256_hex
 from agentcave.model.observed import (
-    History,
     Key,
     Observed,
     ObservedSession,
@@ -24,14 +23,11 @@ from agentcave.plan.actions import (
 )
 from agentcave.plan.digest import (
     DigestKey,
-    changed_fields,
-    declared_fields,
     same,
 )
+from agentcave.plan.drift import NO_HISTORY, drift
 from agentcave.plan.plan import Outcome, Plan, Step
 from agentcave.plan.status import end_text, is_complete
-
-NO_HISTORY = History()
 
 
 def diff(desired: Desired, observed: Observed, request: Request, key: DigestKey | None) -> Plan:
@@ -294,16 +290,6 @@ class _Differ:
 
     def _concerned(self, key: Key) -> bool:
         return self.request.only is None or key in self.request.only
-
-
-def drift(
-    desired: Desired, agent: DesiredAgent, observed: Observed, key: DigestKey | None
-) -> tuple[str, ...]:
-    """The declared fields that changed since the agent's last start, as far as that is known."""
-    cave = desired.caves[agent.cave].spec
-    past = observed.history.get(agent.key, NO_HISTORY)
-    fields = declared_fields(cave, agent.spec, desired.env)
-    return (changed_fields(past.fields, fields, key) if key else ()) or ("the declaration",)
 
 
 def size_text(size: tuple[int, int]) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from agentcave.apply.events import Event
 from agentcave.plan.plan import Plan, Sign, count
-from agentcave.report.text import describe, plain
+from agentcave.report.plan import describe
+from agentcave.report.text import plain
 
 DONE_WORDS: tuple[tuple[Sign, str], ...] = (
     ("create", "created"),

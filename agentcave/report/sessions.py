@@ -9,8 +9,8 @@ from agentcave.model.observed import History, Key, Observed, ObservedSession
 from agentcave.model.spec import ProjectSpec, WorkspaceSpec
 from agentcave.model.status import Phase, Status
 from agentcave.plan.desire import desire
-from agentcave.plan.diff import NO_HISTORY, drift
 from agentcave.plan.digest import DigestKey, same
+from agentcave.plan.drift import NO_HISTORY, drift
 from agentcave.plan.status import status_of
 from agentcave.report.json import dumps
 from agentcave.report.text import one_line, paint, table

@@ -1,16 +1,18 @@
-"""Where sessions live: the protocols of ADR 3 and the places that keep them."""
+"""Where sessions live: the protocols of ADR 3 and the places that keep them.
+
+Names are imported when they are first used: reading sessions needs no event loop.
+"""
 
 from typing import TYPE_CHECKING
 
-from agentcave.sessions.base import (
-    Session,
-    SessionGone,
-    SessionManager,
-    SessionOptions,
-    SessionStatus,
-)
-
 if TYPE_CHECKING:
+    from agentcave.sessions.base import (
+        Session,
+        SessionGone,
+        SessionManager,
+        SessionOptions,
+        SessionStatus,
+    )
     from agentcave.sessions.tmux import TmuxSessionManager
 
 __all__ = [
@@ -24,9 +26,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """The tmux manager on demand: it brings the event loop, which read-only commands never need."""
-    if name == "TmuxSessionManager":
-        from agentcave.sessions.tmux import TmuxSessionManager
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return TmuxSessionManager
-    raise AttributeError(name)
+    module = "tmux" if name == "TmuxSessionManager" else "base"
+    return getattr(import_module(f"agentcave.sessions.{module}"), name)

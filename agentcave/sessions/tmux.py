@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import secrets
 import signal
 import time
@@ -29,7 +30,7 @@ from agentcave.tmux.commands import Choice, Command
 from agentcave.tmux.formats import ROW, parse_rows
 
 START_TIMEOUT = 30.0
-SCREEN_LINES = 200
+SESSION_ID = re.compile("[0-9a-f]{16}")
 
 
 class TmuxSessionManager:
@@ -109,17 +110,14 @@ class TmuxSessionManager:
         return live + [one for key, one in self._reserved.items() if key not in found]
 
     async def remove_session(self, session_id: str) -> None:
-        reserved = self._reserved.pop(session_id, None)
+        if reserved := self._reserved.pop(session_id, None):
+            reserved.cancel()
         seen = (await self.panes()).get(session_id)
-        if seen is None:
-            if reserved is not None:
-                reserved.forget()
-            return
-        session = TmuxSession(self, seen.stamp)
-        await session.stop()
-        with contextlib.suppress(CommandFailed):  # it may be gone by now, which is what we want
-            await self.tmux(commands.kill_pane(seen.pane))
-        session.forget()
+        if seen is not None:
+            await TmuxSession(self, seen.stamp).stop()
+            with contextlib.suppress(CommandFailed):  # it may be gone by now, as it should be
+                await self.tmux(commands.kill_pane(seen.pane))
+        self.forget(session_id)
 
     async def tmux(self, command: Command) -> list[bytes]:
         """One tmux command. Raises CommandFailed when refused, CaveError for all else."""
@@ -175,6 +173,20 @@ class TmuxSessionManager:
     def folder(self, stamp: Stamp) -> str:
         return project_folder(state_root(self.environ), stamp.project, stamp.uid)
 
+    def started(self, session_id: str) -> None:
+        """From now on tmux alone knows whether there is such a session."""
+        self._reserved.pop(session_id, None)
+
+    def forget(self, session_id: str) -> None:
+        """Delete the session's own folder; its pane, which told the project, may be gone."""
+        import shutil
+
+        root = state_root(self.environ)
+        if SESSION_ID.fullmatch(session_id) and os.path.isdir(root):
+            for project in os.listdir(root):
+                folder = os.path.join(root, project, "sessions", session_id)
+                shutil.rmtree(folder, ignore_errors=True)
+
 
 class TmuxSession:
     """One stamped pane, or the promise of one."""
@@ -184,6 +196,7 @@ class TmuxSession:
     ) -> None:
         self._manager = manager
         self._options = options
+        self._stop = options.stop if options is not None else StopSpec()
         self.stamp = stamp
 
     def __repr__(self) -> str:
@@ -208,7 +221,8 @@ class TmuxSession:
 
     async def start(self) -> None:
         if self._options is None:
-            raise CaveError(f"session {self.id} has been started before", "create a new one")
+            why = "has been started before, or removed"
+            raise CaveError(f"session {self.id} {why}", "create a new one")
         options = self._options
         folder = os.path.join(self._manager.folder(self.stamp), "sessions", self.id)
         path = self._write_launch(options, folder)
@@ -219,16 +233,17 @@ class TmuxSession:
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
-        self._options = None
+        self.cancel()
+        self._manager.started(self.id)
 
     async def stop(self, how: StopSpec | None = None) -> None:
         seen = (await self._manager.panes()).get(self.id)
         if seen is None or seen.dead:
             return
-        how = how or (self._options.stop if self._options else StopSpec())
+        how = how or self._stop
         for key in how.keys or ():
             send = commands.send_text if key.literal else commands.send_keys
-            await self._manager.tmux(send(seen.pane, key.value))
+            await self._tell(send(seen.pane, key.value))
         marker = f"AGENTCAVE_SESSION_DIR={self._session_folder()}"
         await self._manager.endings.end(
             self.id, seen.pid, os.fsencode(marker), how, asked=bool(how.keys)
@@ -236,37 +251,46 @@ class TmuxSession:
 
     async def resize(self, size: tuple[int, int]) -> None:
         seen = await self._pane()
-        await self._manager.tmux(commands.resize(seen.tmux_session, size))
+        await self._tell(commands.resize(seen.tmux_session, size))
 
     async def send_input(self, text: str, *, enter: bool = True) -> None:
         seen = await self._pane()
         if seen.dead:
             raise CaveError(f"not delivered: {self._name()} has ended")
+        if data := pasteable(text):  # tmux keeps no empty buffer
+            await self._paste(seen.pane, data)
+        if enter:
+            await self._tell(commands.send_keys(seen.pane, "Enter"))
+
+    async def get_output(self) -> str:
+        seen = await self._pane()
+        lines = await self._tell(commands.capture_pane(seen.pane))
+        return b"\n".join(lines).decode(errors="replace").rstrip("\n")
+
+    def cancel(self) -> None:
+        """It can not be started, or not again."""
+        self._options = None
+
+    async def _paste(self, pane: str, data: bytes) -> None:
         buffer = f"agentcave-{secrets.token_hex(8)}"
         loaded = await self._manager.host.run(
             self._manager.server.argv(*commands.load_buffer(buffer, "-")),
             environment=dict(self._manager.environ),
-            stdin=pasteable(text),
+            stdin=data,
         )
         if loaded.returncode != 0:
             raise CaveError(f"not delivered: {loaded.stderr.decode(errors='replace').strip()}")
         raw = self._manager.facts.version.pastes_raw
-        if any(await self._manager.tmux(commands.paste(seen.pane, buffer, raw=raw))):
-            await self._manager.tmux(commands.delete_buffer(buffer))
+        if any(await self._tell(commands.paste(pane, buffer, raw=raw))):
+            await self._tell(commands.delete_buffer(buffer))
             raise CaveError(f"not delivered: {self._name()} has ended")
-        if enter:
-            await self._manager.tmux(commands.send_keys(seen.pane, "Enter"))
 
-    async def get_output(self) -> str:
-        seen = await self._pane()
-        lines = await self._manager.tmux(commands.capture_pane(seen.pane))
-        return b"\n".join(lines).decode(errors="replace").rstrip("\n")
-
-    def forget(self) -> None:
-        """Delete the session's own folder."""
-        import shutil
-
-        shutil.rmtree(self._session_folder(), ignore_errors=True)
+    async def _tell(self, command: Command) -> list[bytes]:
+        """One tmux command about this session. Raises CaveError when it is refused."""
+        try:
+            return await self._manager.tmux(command)
+        except CommandFailed as exc:
+            raise CaveError(f"{self._name()}: {exc}") from exc
 
     def _session_folder(self) -> str:
         return os.path.join(self._manager.folder(self.stamp), "sessions", self.id)
@@ -303,9 +327,7 @@ class TmuxSession:
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "wb") as file:
-                file.write(text)
+            self._manager.host.write_file(path, text)
         except OSError as exc:
             raise CaveError(f"cannot prepare {self._name()} in {folder}: {exc.strerror}") from exc
         return path
@@ -326,6 +348,7 @@ class TmuxSession:
             if not manager.facts.owned:
                 await manager.tmux(commands.keep_when_dead(name, f"{argv[0]} {argv[1]}"))
         except CommandFailed as exc:
+            manager.forget(self.id)
             raise CaveError(f"tmux does not start {name}: {exc.message}") from exc
 
     async def _taken(self, path: str) -> None:

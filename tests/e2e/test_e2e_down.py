@@ -114,7 +114,7 @@ def test_down_works_from_the_stamps_when_the_file_is_broken_or_gone(cave: Cave) 
     broken = cave.run("ps", "-f", "caves.yaml")
     assert "shop" not in broken.out.splitlines()[0]
     assert "api/shell" in broken.out
-    assert "caves.yaml:1" in broken.err
+    assert "caves.yaml:2:1: not valid YAML" in broken.err
     (cave.root / "caves.yaml").unlink()
     cave.run("down", "-p", "shop")
     assert cave.agents() == {}
