@@ -174,8 +174,6 @@ class Hands:
         announced = self._announced[agent.key]
         session = await self._launches.start(agent, announced, replaced)
         self._live[agent.key] = session
-        if replaced is not None:
-            await self._tools.sessions.remove_session(replaced.stamp.session)
         prompted = announced.prompted or agent.spec.prompt is not None
         self._histories[agent.key] = announced._replace(session=session.id, prompted=prompted)
 

@@ -16,7 +16,7 @@ from agentcave.model.spec import ProjectSpec
 from agentcave.plan.plan import Plan
 from agentcave.plan.status import is_complete
 from agentcave.reconcile.lock import project_lock
-from agentcave.reconcile.once import Outcome, Pass, act, check_programs, look
+from agentcave.reconcile.once import Outcome, Pass, act, check_programs, left_over, look
 from agentcave.report.plan import render_plan
 from agentcave.report.text import paint
 from agentcave.state import State
@@ -67,7 +67,7 @@ def converge(
     _remember(state, seen)
     for warning in spec.warnings:
         say(args, f"warning: {warning}")
-    if not seen.plan.steps and wait_for is None:
+    if not seen.plan.steps and wait_for is None and not left_over(seen, state):
         return report(args, seen.plan, Outcome())
     check_programs(host, seen, os.environ)
     outcome = _act(args, host, seen, state, key, wait_for)

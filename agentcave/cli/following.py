@@ -60,8 +60,12 @@ async def _advance(
 
 async def _positions(client: Client, panes: Iterable[str]) -> dict[str, Position]:
     wanted = set(panes)
-    found = {}
-    for line in await client.run(*commands.list_panes(POSITIONS)):
+    found: dict[str, Position] = {}
+    try:
+        lines = await client.run(*commands.list_panes(POSITIONS))
+    except CommandFailed:
+        return found  # the server refuses this only when it has no session left
+    for line in lines:
         pane, history, cursor, dead = line.decode().split()
         if pane in wanted:
             found[pane] = Position(int(history), int(history) + int(cursor), dead == "1")

@@ -1,6 +1,8 @@
 """The entry point and the error boundary: the only place that turns errors into exit codes."""
 
+import errno
 import gc
+import io
 import os
 import signal
 import sys
@@ -9,6 +11,7 @@ from collections.abc import Sequence
 from agentcave.errors import CaveError, UsageError
 
 EX_SOFTWARE = 70
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Terminated(BaseException):
@@ -19,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. No traceback gets past this."""
     gc.set_threshold(100_000, 20, 20)  # looking for cycles while importing is a tenth of `ps`
     try:
+        _ready_streams()
         return _guarded(list(sys.argv[1:] if argv is None else argv))
     finally:
         _let_go()
@@ -41,7 +45,22 @@ def _guarded(argv: list[str]) -> int:
     except Terminated:
         return 128 + signal.SIGTERM
     except Exception as exc:
+        if isinstance(exc, OSError) and exc.errno in DISK_FULL:
+            _complain(f"cannot write: {exc.strerror} (free some space, then run it again)")
+            return CaveError.exit_code
         return _bug(exc)
+
+
+def _ready_streams() -> None:
+    """A closed standard stream is replaced, lest a file take its number and our text.
+
+    What the locale cannot show is spelled out.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -88,11 +107,15 @@ def _bug(exc: Exception) -> int:
     import traceback
 
     text = "".join(traceback.format_exception(exc))
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="agentcave-bug-", suffix=".txt", delete=False
-    ) as file:
-        file.write(f"{' '.join(sys.argv[:2])}\n{text}")
-    _complain(f"this is a bug in agentcave: {type(exc).__name__} (details: {file.name})")
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="agentcave-bug-", suffix=".txt", delete=False
+        ) as file:
+            file.write(f"{' '.join(sys.argv[:2])}\n{text}")
+        where = file.name
+    except OSError as error:
+        where = f"could not be saved: {error.strerror}; {exc}"
+    _complain(f"this is a bug in agentcave: {type(exc).__name__} (details: {where})")
     return EX_SOFTWARE
 
 

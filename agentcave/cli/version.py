@@ -12,9 +12,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from importlib.metadata import version
-
-    print(f"agentcave {version('agentcave')}")
+    print(f"agentcave {_version()}")
     print(f"python {sys.version.split()[0]}")
     for argv in (["tmux", "-V"], ["git", "--version"]):
         try:
@@ -23,3 +21,12 @@ def run(args: argparse.Namespace) -> int:
             said = f"{argv[0]}: {exc}"
         print(said)
     return 0
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("agentcave")
+    except PackageNotFoundError:
+        return "(run from its sources, not installed)"

@@ -16,6 +16,7 @@ from agentcave.plan.digest import DigestKey, environment_of
 from agentcave.plan.plan import Plan, Step
 from agentcave.plan.status import end_text
 from agentcave.reconcile.observe import Sight, observe
+from agentcave.reconcile.sweep import leftovers, reap
 from agentcave.sessions.panes import Reading
 from agentcave.state import State
 
@@ -90,6 +91,7 @@ async def act(
     from agentcave.apply import Executor, Hands, Tools
     from agentcave.sessions import TmuxSessionManager
 
+    await reap(state.folder, (*left_over(seen, state), *_replaced(seen.plan)))
     async with TmuxSessionManager(socket, host=host, environ=environ) as sessions:
         observed, seeds = seen.sight.observed, seen.sight.seeds
         hands = Hands(
@@ -106,6 +108,21 @@ async def act(
             state.add_events(event.record() for event in executor.results.values())
     late = executor.late or any(isinstance(trouble, DeadlineExceeded) for trouble in waited)
     return Outcome(tuple(events), (*troubles, *map(str, waited)), late)
+
+
+def left_over(seen: Pass, state: State) -> tuple[str, ...]:
+    """Sessions that are no more, and left something behind."""
+    sessions = seen.sight.observed.sessions.values()
+    return leftovers(state.folder, {one.stamp.session for many in sessions for one in many})
+
+
+def _replaced(plan: Plan) -> list[str]:
+    """Ended sessions whose place is taken: what they started must not live on beside the new."""
+    return [
+        step.action.dead.stamp.session
+        for step in plan.planned
+        if isinstance(step.action, StartSession) and step.action.dead is not None
+    ]
 
 
 async def _stillborn(sessions: "TmuxSessionManager", seen: Pass) -> tuple[str, ...]:

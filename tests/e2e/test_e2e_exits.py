@@ -64,12 +64,12 @@ def test_a_wrong_command_line_is_64_and_touches_nothing(
         (ONE_CAVE.replace("agents:", "agent:"), "did you mean agents?"),
         (ONE_CAVE + "  api: {}\n", "caves.yaml:7:3"),
         (ONE_CAVE.replace("sleep, infinity", "'${UNSET_NAME}'"), "UNSET_NAME"),
-        (ONE_CAVE.replace("name: shop", "name: Shop!"), "shop"),
+        (ONE_CAVE.replace("name: shop", "name: Shop!"), "caves.yaml:2:7: name: not a legal name"),
         ("", "caves.yaml"),
         ("\x00", "caves.yaml"),
         ("a: &x [*x]\n", "caves.yaml:1"),
         ("- 1\n", "caves.yaml:1"),
-        (ONE_CAVE.replace("api:", "ghp_" + "a" * 36 + ":"), "caves.yaml:4"),
+        (ONE_CAVE.replace("infinity", "ghp_" + "a" * 36), "this looks like a key"),
     ],
 )
 def test_a_wrong_file_is_78_with_its_place_and_touches_nothing(

@@ -45,7 +45,7 @@ def test_a_changed_file_has_to_be_trusted_again_and_its_diff_is_shown(cave: Cave
 
 def test_a_changed_env_file_has_to_be_trusted_again(cave: Cave) -> None:
     cave.write(".env.caves", "LD_PRELOAD=\n")
-    cave.declare(ONE_CAVE.replace("name: shop\n", "name: shop\nenv_file: [.env.caves]\n"))
+    cave.declare(ONE_CAVE.replace("name: shop\n", "name: shop\nenv_file: [{path: .env.caves}]\n"))
     cave.run("trust")
     cave.run("up", "--timeout", "30s")
     cave.write(".env.caves", "LD_PRELOAD=/evil.so\n")

@@ -1,0 +1,68 @@
+"""What sessions that are no more have left: their folders, and processes that outlived them.
+
+A tmux server that was killed takes its panes along, but not what ignores SIGHUP; a pass that was
+killed leaves launch files. Both are known by the session's id, and go before anything starts.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Collection
+
+from agentcave.errors import CaveError
+
+GRACE = 5.0
+FRESH = 60.0
+"""Seconds in which a launch file of a live session may still be read by its shell."""
+
+
+def leftovers(folder: str, live: Collection[str]) -> tuple[str, ...]:
+    """Ids of sessions that have a folder and no pane; their launch files go at once."""
+    for name in _names(os.path.join(folder, "launch")):
+        path = os.path.join(folder, "launch", name)
+        if name not in live or _is_spent(path):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+    return tuple(name for name in _names(os.path.join(folder, "sessions")) if name not in live)
+
+
+async def reap(folder: str, ids: Collection[str], spare: Collection[int] = ()) -> None:
+    """End every process of these sessions, and delete their folders.
+
+    Raises CaveError, naming them, for processes that could not be ended: nothing may be started
+    beside them.
+    """
+    import shutil
+
+    from agentcave.hosts.ending import Family, end_families
+
+    places = {one: os.path.join(folder, "sessions", one) for one in ids}
+    families = {
+        one: Family(None, (os.fsencode(f"AGENTCAVE_SESSION_DIR={place}"),), signal.SIGTERM, GRACE)
+        for one, place in places.items()
+    }
+    ended = await end_families(families, spare=spare)
+    left = [f"{one.pid} ({why})" for end in ended.values() for one, why in end.left.items()]
+    if left:
+        raise CaveError(
+            f"processes of earlier sessions could not be ended: {', '.join(left)}",
+            "end them by hand, then run the same command again",
+        )
+    for place in places.values():
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+
+
+def _is_spent(path: str) -> bool:
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return False
+    return status.st_size == 0 or time.time() - status.st_mtime > FRESH

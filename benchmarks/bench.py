@@ -1,0 +1,28 @@
+"""What every work is given."""
+
+from typing import NamedTuple
+
+from program import Program
+
+
+class Sizes(NamedTuple):
+    few: int = 10
+    many: int = 1000
+    file_caves: int = 2000
+    worktrees: int = 20
+    files: int = 5000
+
+
+QUICK = Sizes(few=10, many=100, file_caves=200, worktrees=5, files=500)
+
+
+class Bench(NamedTuple):
+    """``runs`` of a work that takes seconds; those of milliseconds are run four times as often."""
+
+    program: Program
+    runs: int
+    sizes: Sizes = Sizes()
+
+    @property
+    def short_runs(self) -> int:
+        return self.runs * 4

@@ -1,0 +1,1 @@
+"""Each work measures one promise and yields the rows of the table that speak of it."""
