@@ -20,6 +20,7 @@ from agentcave.reconcile.once import Outcome, Pass, act, check_programs, left_ov
 from agentcave.report.plan import render_plan
 from agentcave.report.text import paint
 from agentcave.state import State
+from agentcave.workspaces import ensure_ignored
 
 
 def add_timeout(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +66,8 @@ def converge(
     reading = projects.begin_reading(args)
     seen = look(host, reading, spec, request, state, key, wanted)
     _remember(state, seen)
+    if seen.sight.exposed:
+        ensure_ignored(seen.desired.directory)
     for warning in spec.warnings:
         say(args, f"warning: {warning}")
     if not seen.plan.steps and wait_for is None and not left_over(seen, state):
@@ -139,9 +142,11 @@ def _act(
 
 
 def _remember(state: State, seen: Pass) -> None:
-    """Bookkeeping: how agents ended, and context files whose stat alone has changed."""
+    """Bookkeeping: what was adopted, how agents ended, context files with only a new stat."""
     if seen.sight.refreshed:
         state.put_seeds(seen.sight.refreshed)
+    if seen.sight.adopted:
+        state.put_workspaces(seen.sight.adopted)
     ends: dict[Key, History] = {}
     history = seen.sight.observed.history
     for key, sessions in seen.sight.observed.sessions.items():

@@ -80,7 +80,13 @@ def _git(host: Host) -> Iterator[Finding]:
     except CaveError as exc:
         yield Finding("fail", "git", f"{exc} (worktrees and clones need it)")
         return
-    yield Finding("ok", "git", said)
+    numbers = said.removeprefix("git version ").split(".")[:2]
+    if not all(number.isdecimal() for number in numbers) or len(numbers) < 2:
+        yield Finding("warn", "git", f"{said}: 2.36 or newer is needed for worktrees")
+    elif (int(numbers[0]), int(numbers[1])) < (2, 36):
+        yield Finding("fail", "git", f"{said}: 2.36 or newer is needed for worktrees")
+    else:
+        yield Finding("ok", "git", said)
 
 
 def _state() -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """``agentcave ps``: sessions, desired against observed. The fastest path of all."""
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -56,12 +57,15 @@ def _show(
     args: argparse.Namespace, identity: projects.Identity, rows: list[Row], state: State
 ) -> int:
     if args.workspaces:
-        from agentcave.workspaces import git_state
+        from agentcave.workspaces import GitFailed, git_state
 
         host, known = LocalHost(), {}
+        records = {record.path: record for record in state.workspaces().values()}
         for row in rows:
+            record = records.get(row.path)
             if row.path not in known and os.path.isdir(row.path):
-                known[row.path] = git_state(host, row.path)
+                with contextlib.suppress(GitFailed):  # a directory that is no checkout
+                    known[row.path] = git_state(host, row.path, record and record.base)
         rows = [row._replace(git=known.get(row.path)) for row in rows]
     if args.json:
         print(rows_json(identity.name, identity.uid, identity.file, rows))

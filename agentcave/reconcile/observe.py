@@ -23,11 +23,17 @@ Seeds = Mapping[str, Mapping[str, SeedRecord]]
 
 
 class Sight(NamedTuple):
-    """What was seen. ``refreshed``: context records to bring up to date, bookkeeping only."""
+    """What was seen. ``refreshed``: context records to bring up to date, bookkeeping only.
+
+    ``adopted``: workspaces of ours that the history had forgotten. ``exposed``: git sees the
+    folder of our workspaces, since its ``.gitignore`` is gone.
+    """
 
     observed: Observed
     seeds: Seeds
     refreshed: dict[str, dict[str, SeedRecord]]
+    adopted: dict[str, WorkspaceRecord]
+    exposed: bool
 
 
 def observe(
@@ -56,7 +62,15 @@ def observe(
         history=observed.history,
         obstacles=_obstacles(host, leaving, seeds),
     )
-    return Sight(seen, seeds, refreshed)
+    adopted = {
+        name: space.record
+        for name, space in spaces.items()
+        if space.record is not None and name not in records
+    }
+    within = os.path.join(desired.directory, ".agentcave")
+    ours = any(space.exists and space.path.startswith(within) for space in spaces.values())
+    exposed = ours and not workspaces.is_ignored(desired.directory)
+    return Sight(seen, seeds, refreshed, adopted, exposed)
 
 
 def _begins(cave: DesiredCave, request: Request) -> bool:

@@ -1,5 +1,6 @@
 """Where caves work: git worktrees, clones and plain directories."""
 
+from agentcave.workspaces.git import GitFailed as GitFailed
 from agentcave.workspaces.ignore import ensure_ignored as ensure_ignored
 from agentcave.workspaces.ignore import is_ignored as is_ignored
 from agentcave.workspaces.observe import observe as observe

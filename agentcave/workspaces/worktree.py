@@ -70,7 +70,8 @@ async def _register(main: Git, reason: str, spec: WorkspaceSpec, world: Survey) 
     async with _turn(world.common):
         for admin in unborn(world.common, reason):
             remove_path(admin)
-        await _forget(main, world, spec.path, reason)
+        if os.path.lexists(spec.path) or world.at(_real(spec.path)):
+            await _forget(main, spec.path, reason)
         os.makedirs(os.path.dirname(spec.path), exist_ok=True)
         command = ("worktree", "add", "--quiet", "--no-checkout", "--lock", "--reason", reason)
 
@@ -92,17 +93,17 @@ def _starting_point(main: Git, spec: WorkspaceSpec, world: Survey) -> tuple[str,
     ref = f"refs/heads/{branch}"
     if main.observe("for-each-ref", "--format=%(refname)", ref).splitlines() == [os.fsencode(ref)]:
         return ("--", spec.path, branch)
-    return ("--no-track", "-b", branch, "--", spec.path, world.commits[spec.base])
+    return ("-b", branch, "--", spec.path, world.commits[spec.base])
 
 
-async def _forget(main: Git, world: Survey, path: str, reason: str) -> None:
+async def _forget(main: Git, path: str, reason: str) -> None:
     """Drop git's registration of this one path when nothing is left, or was ever, in it."""
     if os.path.lexists(path):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(path, ".git"))
         os.rmdir(path)
-    real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
-    found = _still_registered(main, real) if world.at(real) else None
+    real = _real(path)
+    found = _still_registered(main, real)
     if found is None:
         return
     if found.lock not in (reason, None):
@@ -113,6 +114,11 @@ async def _forget(main: Git, world: Survey, path: str, reason: str) -> None:
     if found.lock is not None:
         await main.run("worktree", "unlock", "--", real, timeout=60.0)
     await main.run("worktree", "remove", "--", real, timeout=60.0)
+
+
+def _real(path: str) -> str:
+    """As git registered it; the last part is never followed."""
+    return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 
 def _still_registered(main: Git, real: str) -> Checkout | None:
@@ -177,8 +183,11 @@ async def remove_worktree(main: Git, path: str, reason: str) -> None:
     """Give the directory back to git, which refuses by itself what it sees as work."""
     import anyio
 
-    real = os.path.realpath(path)
+    real = _real(path)
     async with _turn(await anyio.to_thread.run_sync(common_of, main)):
+        if not os.path.lexists(real):
+            await _forget(main, real, reason)
+            return
         admin = read_admin(real)
         if admin is not None and admin.lock is not None:
             await main.run("worktree", "unlock", "--", real, timeout=60.0)

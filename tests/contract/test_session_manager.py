@@ -15,8 +15,9 @@ from agentcave.hosts import LocalHost
 from agentcave.hosts.processes import identify
 from agentcave.model.spec import StopKey, StopSpec
 from agentcave.model.status import Phase
-from agentcave.sessions import Session, SessionGone, SessionOptions, TmuxSessionManager
+from agentcave.sessions.base import Session, SessionGone, SessionOptions
 from agentcave.sessions.fake import FakeSession, FakeSessionManager
+from agentcave.sessions.tmux import TmuxSessionManager
 
 AGENT = (sys.executable, "-P", "-m", "agentcave.demo_agent")
 ROOT = str(Path(__file__).resolve().parents[2])

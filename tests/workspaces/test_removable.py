@@ -1,4 +1,5 @@
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,6 +157,14 @@ async def test_a_pushed_commit_and_a_known_tag_are_no_obstacle_of_a_clone(projec
     commit(project, spec.path)
     project.git("push", "-q", "local", "HEAD:refs/heads/from-clone", at=spec.path)
     assert project.obstacles(record) == ()
+
+
+async def test_of_a_deleted_worktree_the_registration_goes(project: Project) -> None:
+    record = await project.make(project.spec())
+    shutil.rmtree(record.path)
+    assert project.obstacles(record) == ()
+    await project.remove(record)
+    assert project.git("worktree", "list").count("\n") == 1
 
 
 async def test_a_directory_is_never_removed(project: Project) -> None:
