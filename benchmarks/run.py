@@ -15,7 +15,7 @@ from pathlib import Path
 from bench import QUICK, Bench, Sizes
 from program import installed
 from table import Row, markdown
-from timing import tell
+from timing import CommandFailed, tell
 from works import fresh, reading, standing, worktrees
 
 WORKS: dict[str, Callable[[Bench], Iterator[Row]]] = {
@@ -35,14 +35,23 @@ def main() -> int:
     rows: list[Row] = []
     with installed(args.source) as program:
         bench = Bench(program, args.runs, QUICK if args.quick else Sizes())
-        for name in args.works or WORKS:
-            tell(name)
-            rows += WORKS[name](bench)
+        failed = [name for name in args.works or WORKS if not _measured(name, bench, rows)]
     if args.quick:
         rows = [row._replace(target="", met=None) for row in rows]
     print(f"{machine()}; load average {began:.1f} before; {args.runs} runs\n")
     print(markdown(rows))
-    return 1 if any(row.met is False for row in rows) else 0
+    return 1 if failed or any(row.met is False for row in rows) else 0
+
+
+def _measured(name: str, bench: Bench, rows: list[Row]) -> bool:
+    """One work that fails does not take the others' numbers with it."""
+    tell(name)
+    try:
+        rows += WORKS[name](bench)
+    except (CommandFailed, TimeoutError, AssertionError) as exc:
+        tell(f"  {name} FAILED: {exc}")
+        return False
+    return True
 
 
 def _arguments() -> argparse.Namespace:

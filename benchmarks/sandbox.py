@@ -60,7 +60,9 @@ class Sandbox:
         server = [int(pid) for pid in self.tmux("display-message", "-p", "#{pid}").split()]
         self.tmux("kill-server")
         try:
-            wait_until(lambda: not any(map(program_of, server + agents)), "the tmux server ends", 60)
+            wait_until(
+                lambda: not any(map(program_of, server + agents)), "the tmux server ends", 60
+            )
         finally:
             for pid in filter(_is_agent, agents):
                 os.kill(pid, signal.SIGKILL)

@@ -4,7 +4,7 @@ import os
 import time
 import uuid
 
-from agentcave.agents import Start, adapter_of
+from agentcave.agents import ADAPTERS, Start, adapter_of, command
 from agentcave.apply.environment import compose
 from agentcave.apply.secrets import Secrets
 from agentcave.apply.tools import Tools
@@ -23,16 +23,13 @@ class Launches:
 
     def __init__(self, tools: Tools, secrets: Secrets) -> None:
         self._tools, self._secrets = tools, secrets
-        self._packed: dict[tuple[int, int, int], str] = {}
+        self._packed: dict[tuple[int, ...], str] = {}
 
     def announce(self, agent: DesiredAgent, fresh: bool) -> History:
         """What is remembered of a start before it happens: above all, the conversation's id."""
         cave = self._cave(agent)
         past = self._tools.observed.history.get(agent.key, NO_HISTORY)
-        start = self._start(agent, past.conversation, {})
-        new = fresh or agent.spec.resume == "never"
-        if adapter_of(agent.spec.type).CONVERSES:
-            new = new or not self._resumable(agent, start)
+        new = fresh or agent.spec.resume == "never" or not self._goes_on(agent, past)
         conversation = past.conversation
         if new or conversation is None:
             conversation = str(uuid.uuid4())
@@ -42,10 +39,28 @@ class Launches:
             fields=self._fields(cave, agent.spec),
             size=size_text(agent.spec.size),
             conversation=conversation,
-            prompted=past.prompted and not new,
+            prompted=(past.prompted or self._unrecorded(agent, past)) and not new,
             restarts=past.restarts,
             started=int(time.time()),
         )
+
+    def _goes_on(self, agent: DesiredAgent, past: History) -> bool:
+        """Whether the last conversation can go on; where that cannot be told, it is not given up.
+
+        The start itself fails then, and says why.
+        """
+        if not adapter_of(agent.spec.type).CONVERSES:
+            return True
+        try:
+            return self._resumable(agent, self._start(agent, past.conversation, {}))
+        except CaveError:
+            return past.conversation is not None
+
+    def _unrecorded(self, agent: DesiredAgent, past: History) -> bool:
+        """Whether a pass that was killed has started it, and so has given it its prompt."""
+        seen = self._tools.observed.sessions.get(agent.key, ())[-1:]
+        started = bool(seen) and past.conversation is not None and past.session is None
+        return started and agent.spec.prompt is not None
 
     def _resumable(self, agent: DesiredAgent, start: Start) -> bool:
         """Whether the agent kept a transcript of the conversation, in its own configuration."""
@@ -87,6 +102,11 @@ class Launches:
         await session.start()
         return session
 
+    async def check(self, agent: DesiredAgent) -> None:
+        """Raises CaveError for what would let a start fail: better before the old one is ended."""
+        self.workdir(self._cave(agent), agent.spec)
+        await self.environment(self._cave(agent), agent.spec)
+
     async def environment(self, cave: CaveSpec, agent: AgentSpec | None) -> dict[str, str]:
         """The whole environment of an agent, or (None) of the cave for setup and ``exec``."""
         secrets = {one.name: one for one in (*cave.secrets, *(agent.secrets if agent else ()))}
@@ -117,7 +137,7 @@ class Launches:
         )
 
     def _fields(self, cave: CaveSpec, agent: AgentSpec) -> str:
-        shared = (id(agent), id(cave.environment), id(cave.secrets))
+        shared = tuple(map(id, (agent, cave.environment, cave.secrets, cave.inherit_environment)))
         if shared not in self._packed:
             fields = declared_fields(cave, agent, self._tools.desired.env)
             self._packed[shared] = pack_fields(fields, self._tools.key)
@@ -136,6 +156,6 @@ NO_STOP = StopSpec()
 
 
 def default_stop(kind: str, stop: StopSpec = NO_STOP) -> StopSpec:
-    adapter = adapter_of(kind)
+    adapter = ADAPTERS.get(kind, command)  # another version's kind of agent is ended as any program
     keys = adapter.STOP_KEYS if stop.keys is None else stop.keys
     return stop._replace(keys=keys, signal=stop.signal or adapter.STOP_SIGNAL)

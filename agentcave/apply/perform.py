@@ -116,6 +116,7 @@ class Hands:
                 await self._start(agent, dead)
             case RestartSession(agent, running, _):
                 session = await self._tools.sessions.get_session(running.stamp.session)
+                await self._launches.check(agent)
                 await session.stop(stop_of(agent.spec))
                 await self._start(agent, running)
             case StopSession(seen, sticky):
@@ -142,7 +143,9 @@ class Hands:
                 self._tools.observed.workspaces[spec.name],
             )
         kept = made._replace(
-            disposable=spec.workspace.disposable, on_remove=spec.workspace.on_remove
+            setup=None if spec.setup else setup_fingerprint(()),
+            disposable=spec.workspace.disposable,
+            on_remove=spec.workspace.on_remove,
         )
         self._tools.state.put_workspaces({spec.name: kept})
 
@@ -182,6 +185,8 @@ class Hands:
         key = seen.stamp.key
         with contextlib.suppress(SessionGone):
             await self._end(seen)
+        if seen != self._tools.observed.sessions[key][-1]:
+            return  # history is about the newest session of an agent
         past = self._tools.observed.history.get(key, NO_HISTORY)
         self._histories[key] = past._replace(
             intent="stopped" if sticky else "running",

@@ -90,7 +90,7 @@ def _git(host: Host) -> Iterator[Finding]:
 
 
 def _state() -> Iterator[Finding]:
-    root = place = state_root(os.environ)
+    root = place = os.path.abspath(state_root(os.environ))
     while not os.path.isdir(place):
         place = os.path.dirname(place)
     if os.access(place, os.W_OK):

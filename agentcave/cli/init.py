@@ -3,6 +3,7 @@
 import argparse
 import os
 
+from agentcave.cli import project as projects
 from agentcave.errors import CaveError, UsageError
 from agentcave.hosts import Host, LocalHost
 from agentcave.model.names import is_legal, suggest
@@ -20,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.file and len(args.file) > 1:
         raise UsageError("init writes one file")
-    path = os.path.abspath(args.file[0] if args.file else "caves.yaml")
+    path = os.path.normpath(projects.absolute(args.file[0] if args.file else "caves.yaml"))
     for taken in (path, os.path.join(os.path.dirname(path), "caves.yml")):
         if os.path.lexists(taken):
             raise CaveError(f"{taken} exists already, and is left as it is", "edit that one")

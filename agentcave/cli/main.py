@@ -75,6 +75,10 @@ def _dispatch(argv: list[str]) -> int:
             raise UsageError("a command is missing", "`agentcave --help` lists them")
         print(parser.overview())
         return 0
+    if verb == "demo-agent":
+        from agentcave.demo_agent import main as demo_agent
+
+        return demo_agent(words)
     if verb not in parser.VERBS:
         from difflib import get_close_matches
 

@@ -2,13 +2,14 @@
 
 import argparse
 import os
+import stat
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from agentcave import config
 from agentcave.cli.owner import owning_file
 from agentcave.cli.terminal import say
-from agentcave.errors import CaveError, SpecError, UsageError
+from agentcave.errors import CaveError, SpecError, Unavailable, UsageError
 from agentcave.hosts import LocalHost, cache_folder, existing_folder, project_folder, state_root
 from agentcave.model.hashing import sha256_hex
 from agentcave.model.observed import ObservedSession
@@ -36,11 +37,8 @@ def locate(args: argparse.Namespace, changes: bool = False) -> Located:
     it is meant, and to change that one it has to be named. Raises UsageError.
     """
     if args.file:
-        return Located(tuple(os.path.realpath(file) for file in args.file), False)
-    try:
-        here = os.getcwd()
-    except OSError as exc:
-        raise UsageError("the working directory is gone", "cd to one that exists") from exc
+        return Located(tuple(_real(absolute(file)) for file in args.file), False)
+    here = absolute("")
     owner = owning_file(here, state_root(os.environ))
     if owner is not None:
         if changes:
@@ -50,7 +48,28 @@ def locate(args: argparse.Namespace, changes: bool = False) -> Located:
             )
         return Located((owner,), True)
     found = config.find(here)
-    return Located((os.path.realpath(found),) if found else (), True)
+    return Located((_real(found),) if found else (), True)
+
+
+def absolute(path: str) -> str:
+    """A path from where we are. Raises UsageError when that place is gone."""
+    if os.path.isabs(path):
+        return path
+    try:
+        return os.path.join(os.getcwd(), path).removesuffix("/")
+    except OSError as exc:
+        raise UsageError("the working directory is gone", "cd to one that exists") from exc
+
+
+def _real(path: str) -> str:
+    """Raises UsageError for a path that cannot be written down as text."""
+    real = os.path.realpath(path)
+    try:
+        real.encode()
+    except UnicodeEncodeError as exc:
+        where = os.fsencode(real).decode(errors="backslashreplace")
+        raise UsageError(f"the path {where} is not valid UTF-8", "rename it") from exc
+    return real
 
 
 def require(located: Located) -> Located:
@@ -72,7 +91,11 @@ def resolve(document: config.Document, names: Sequence[str]) -> ProjectSpec:
 
 
 def server(args: argparse.Namespace) -> Server:
-    return Server(args.socket or os.environ.get("AGENTCAVE_SOCKET") or "agentcave")
+    """Raises Unavailable for a path to something else, which tmux would delete."""
+    socket = args.socket or os.environ.get("AGENTCAVE_SOCKET") or "agentcave"
+    if "/" in socket and os.path.exists(socket) and not stat.S_ISSOCK(os.stat(socket).st_mode):
+        raise Unavailable(f"{socket} is not a socket, and is left as it is", "name another")
+    return Server(socket)
 
 
 def begin_reading(args: argparse.Namespace) -> Reading:

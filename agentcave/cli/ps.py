@@ -36,11 +36,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _once(args: argparse.Namespace) -> int:
-    reading = projects.begin_reading(args)
     if args.all:
-        return _all(args, reading)
+        return _all(args, projects.begin_reading(args))
     try:
-        identity, live = projects.identify(args, reading)
+        identity, live = projects.identify(args, projects.begin_reading(args))
     except Unavailable as exc:
         return _unreachable(args, exc)
     spec = identity.spec or projects.spec_from_stamps(identity, live)
@@ -74,6 +73,18 @@ def _show(
     else:
         print(render_rows(rows, int(time.time()), colored(args), git=args.workspaces))
     return 0
+
+
+def _with_git(rows: list[Row], state: State) -> list[Row]:
+    """What git says of each workspace; nothing of one that is no checkout."""
+    from agentcave.workspaces import git_state
+
+    host, known = LocalHost(), {}
+    bases = {record.path: record.base for record in state.workspaces().values()}
+    for path in dict.fromkeys(row.path for row in rows if os.path.isdir(row.path)):
+        with contextlib.suppress(CaveError):
+            known[path] = git_state(host, path, bases.get(path))
+    return [row._replace(git=known.get(row.path)) for row in rows]
 
 
 def _unreachable(args: argparse.Namespace, exc: Unavailable) -> int:

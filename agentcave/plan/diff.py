@@ -29,6 +29,8 @@ from agentcave.plan.drift import NO_HISTORY, drift
 from agentcave.plan.plan import Outcome, Plan, Step
 from agentcave.plan.status import end_text, is_complete
 
+SURPLUS = "a second session of one agent; the newest stays"
+
 
 def diff(desired: Desired, observed: Observed, request: Request, key: DigestKey | None) -> Plan:
     """The steps from ``observed`` to ``desired``; same input, same plan.
@@ -224,8 +226,7 @@ class _Differ:
         stuck: str | None,
     ) -> Iterator[int]:
         sessions = self.observed.sessions.get(agent.key, ())
-        for surplus in sessions[:-1]:
-            yield self._stop(surplus, "a second session of one agent; the newest stays", (), False)
+        after = [*after, *(self._stop(one, SURPLUS, (), False) for one in sessions[:-1])]
         current = sessions[-1] if sessions else None
         blocked: tuple[Outcome, str] | None = ("refused", stuck) if stuck else None
         cave, name = agent.key
@@ -234,6 +235,8 @@ class _Differ:
         elif cause := self._start_cause(agent, current):
             action = StartSession(agent, current, self.request.fresh)
             yield self._add(action, cave, cause, name, after, conditions, blocked)
+            if blocked:
+                self.blocked.add(cave)
 
     def _lives(self, agent: DesiredAgent) -> bool:
         """Whether the agent runs or is to run: not the stopped, nor the completed."""
@@ -270,7 +273,9 @@ class _Differ:
             yield self._add(action, cave, self.request.cause, name, after)
         elif cause is not None:
             held = self._held(session)
-            yield self._add(RestartSession(agent, session), cave, cause, name, after, blocked=held)
+            step = self._add(RestartSession(agent, session), cave, cause, name, after, blocked=held)
+            if not held:  # who waits for a held session has what it waits for: it runs
+                yield step
         elif self._size_changed(agent):
             yield self._add(ResizeSession(agent, session), cave, "size changed", name)
 

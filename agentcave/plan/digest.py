@@ -27,9 +27,10 @@ def declared_fields(cave: CaveSpec, agent: AgentSpec, env: Mapping[str, str]) ->
         "model": agent.model,
         "permission_mode": agent.permission_mode,
         "trust_workspace": agent.trust_workspace,
-        "inherit_environment": cave.inherit_environment,
     }
     fields = {name: value for name, value in fields.items() if value not in (None, (), False, ".")}
+    if cave.inherit_environment is not None:  # no name at all is not the default, which is all
+        fields["inherit_environment"] = cave.inherit_environment
     for name, value in environment_of(cave, agent, env).items():
         fields[f"environment.{name}"] = value
     for secret in (*cave.secrets, *agent.secrets):

@@ -52,20 +52,16 @@ def _git(bench: Bench, origin: Path, count: int) -> list[Contender]:
     def contender(at_once: int) -> Contender:
         def run() -> Sample:
             with _clone(origin) as (place, main):
-                starts = place.folder / "starts.json"
-                starts.write_text(json.dumps([_add(main, number) for number in range(count)]))
-                script = RIVALS / "all_at_once.py"
-                argv = (bench.program.rivals_python, script, starts, str(at_once))
+                paths = [str(main / ".agentcave/caves" / f"c{n}") for n in range(count)]
+                given = place.folder / "paths.json"
+                given.write_text(json.dumps(paths))
+                script = RIVALS / "git_worktrees.py"
+                argv = (bench.program.rivals_python, script, given, str(at_once))
                 return timed(argv, environ=place.environ, cwd=main)
 
         return Contender(f"`git worktree add`, {at_once} at once", run)
 
     return [contender(at_once) for at_once in sorted({os.cpu_count() or 1, count})]
-
-
-def _add(main: Path, number: int) -> list[str]:
-    path = main / ".agentcave/caves" / f"c{number}"
-    return ["git", "worktree", "add", "--quiet", "-b", f"cave/c{number}", str(path)]
 
 
 @contextmanager
