@@ -1,5 +1,6 @@
 """Starting agents: their environment, their conversation, their session."""
 
+import contextlib
 import os
 import time
 import uuid
@@ -58,9 +59,10 @@ class Launches:
 
     def _unrecorded(self, agent: DesiredAgent, past: History) -> bool:
         """Whether a pass that was killed has started it, and so has given it its prompt."""
-        seen = self._tools.observed.sessions.get(agent.key, ())[-1:]
-        started = bool(seen) and past.conversation is not None and past.session is None
-        return started and agent.spec.prompt is not None
+        if past.session is not None or past.started is None or agent.spec.prompt is None:
+            return False
+        seen = self._tools.observed.sessions.get(agent.key, ())
+        return bool(seen) and seen[-1].stamp.started >= past.started
 
     def _resumable(self, agent: DesiredAgent, start: Start) -> bool:
         """Whether the agent kept a transcript of the conversation, in its own configuration."""
@@ -99,7 +101,12 @@ class Launches:
                 place=replaced.pane if replaced is not None else None,
             )
         )
-        await session.start()
+        try:
+            await session.start()
+        except CaveError:
+            with contextlib.suppress(CaveError):
+                await self._tools.sessions.remove_session(session.id)
+            raise
         return session
 
     async def check(self, agent: DesiredAgent) -> None:

@@ -2,15 +2,14 @@
 
 import contextlib
 import os
-import select
 import signal
 import stat
-import time
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from agentcave.errors import CaveError, DeadlineExceeded, Unavailable
+from agentcave.errors import CaveError, Unavailable
 from agentcave.hosts.base import Completed, Stream
+from agentcave.hosts.blocking import BlockingProcess, too_slow
 
 if TYPE_CHECKING:
     from anyio.abc import ByteReceiveStream, ByteSendStream, Process
@@ -81,7 +80,7 @@ class LocalHost:
                         await _feed(process.stdin, stdin or b"")
                 await process.wait()
             if scope.cancelled_caught:
-                raise _too_slow(argv, timeout)
+                raise too_slow(argv, timeout)
             assert process.returncode is not None
             return Completed(tuple(argv), process.returncode, output["out"], output["err"])
 
@@ -192,112 +191,8 @@ class LocalStream:
         return await self._process.wait()
 
 
-class BlockingProcess:
-    """A process started by ``posix_spawn``, read to its end by ``result``."""
-
-    def __init__(
-        self,
-        argv: list[str],
-        environment: Mapping[str, str] | None,
-        stdin: bytes | None,
-        timeout: float,
-    ) -> None:
-        self._argv = argv
-        self._timeout = timeout
-        self._deadline = time.monotonic() + timeout
-        self._stdin = memoryview(stdin or b"")
-        self._buffers: dict[int, list[bytes]] = {}
-        out, theirs_out = os.pipe()
-        err, theirs_err = os.pipe()
-        theirs_in, self._in = os.pipe()
-        self._out, self._err = out, err
-        try:
-            self._pid = os.posix_spawn(
-                argv[0],
-                argv,
-                dict(os.environ) if environment is None else dict(environment),
-                file_actions=[
-                    (os.POSIX_SPAWN_DUP2, theirs_in, 0),
-                    (os.POSIX_SPAWN_DUP2, theirs_out, 1),
-                    (os.POSIX_SPAWN_DUP2, theirs_err, 2),
-                ],
-                setpgroup=0,
-                setsigdef=[signal.SIGPIPE, signal.SIGINT],
-            )
-        except OSError as exc:
-            for descriptor in (out, err, self._in):
-                os.close(descriptor)
-            raise Unavailable(f"cannot start {argv[0]}: {exc.strerror}") from exc
-        finally:
-            for descriptor in (theirs_in, theirs_out, theirs_err):
-                os.close(descriptor)
-
-    def result(self) -> Completed:
-        """Wait for the end. Raises DeadlineExceeded, its process group killed, when it is late."""
-        try:
-            self._converse()
-        except BaseException:
-            self._kill()
-            raise
-        _, status = os.waitpid(self._pid, 0)
-        code = os.waitstatus_to_exitcode(status)
-        out, err = (b"".join(self._buffers[d]) for d in (self._out, self._err))
-        return Completed(tuple(self._argv), code, out, err)
-
-    def _converse(self) -> None:
-        poll = select.poll()
-        self._buffers = {self._out: [], self._err: []}
-        waiting = {self._out, self._err}
-        for descriptor in waiting:
-            poll.register(descriptor, select.POLLIN)
-        if self._stdin:
-            os.set_blocking(self._in, False)
-            poll.register(self._in, select.POLLOUT)
-        else:
-            self._close_stdin()
-        while waiting:
-            left = self._deadline - time.monotonic()
-            ready = poll.poll(max(0.0, left) * 1000)
-            if not ready and left <= 0:
-                raise _too_slow(self._argv, self._timeout)
-            for descriptor, _ in ready:
-                if descriptor == self._in:
-                    self._feed(poll)
-                elif chunk := os.read(descriptor, CHUNK):
-                    self._buffers[descriptor].append(chunk)
-                else:
-                    poll.unregister(descriptor)
-                    waiting.discard(descriptor)
-                    os.close(descriptor)
-        if self._in >= 0:
-            self._close_stdin()
-
-    def _feed(self, poll: select.poll) -> None:
-        try:
-            self._stdin = self._stdin[os.write(self._in, self._stdin[:CHUNK]) :]
-        except BrokenPipeError:
-            self._stdin = memoryview(b"")
-        if not self._stdin:
-            poll.unregister(self._in)
-            self._close_stdin()
-
-    def _close_stdin(self) -> None:
-        os.close(self._in)
-        self._in = -1
-
-    def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
-
-
 def _is_executable(path: str) -> bool:
     return os.access(path, os.X_OK) and os.path.isfile(path)
-
-
-def _too_slow(argv: Sequence[str], timeout: float) -> DeadlineExceeded:
-    words = " ".join(argv[:3])
-    return DeadlineExceeded(f"`{words} …` gave no answer within {timeout:g} s and was ended")
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from agentcave.model.spec import StopKey, StopSpec
 from agentcave.model.status import Phase
 from agentcave.sessions.base import Session, SessionGone, SessionOptions, SessionStatus
 from agentcave.sessions.launch import WRONG_DIRECTORY
-from agentcave.sessions.tmux import pasteable
+from agentcave.sessions.pane import pasteable
 
 
 class FakeProcess:

@@ -74,7 +74,7 @@ class Cave:
         return subprocess.Popen(
             [*AGENTCAVE, *words],
             cwd=cwd or self.root,
-            env=self._with(environ),
+            env=self.with_changes(environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -91,37 +91,27 @@ class Cave:
         **environ: str | None,
     ) -> Done:
         """Run a command to its end; fails unless it ends with ``code`` and without a traceback."""
-        done = self.try_run(*words, stdin=stdin, cwd=cwd, **environ)
+        done = self._run(words, stdin, cwd, environ)
         assert done.code == code, f"{words}: exit {done.code}\n{done.out}\n{done.err}"
         return done
 
     def try_run(
         self, *words: str, stdin: str = "", cwd: Path | None = None, **environ: str | None
     ) -> Done:
-        done = subprocess.run(
-            [*AGENTCAVE, *words],
-            cwd=cwd or self.root,
-            env=self._with(environ),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            timeout=DEADLINE,
-            start_new_session=True,
-        )
-        assert "Traceback" not in done.stderr, done.stderr
-        assert "this is a bug" not in done.stderr, done.stderr + self._bug_reports()
-        return Done(done.returncode, done.stdout, done.stderr)
+        """The same for a command whose exit code is not known before."""
+        return self._run(words, stdin, cwd, environ)
 
     def up(self, *words: str, code: int = 0, **environ: str | None) -> Done:
-        return self.run("up", "-f", "caves.yaml", *words, code=code, **environ)
+        done = self._run(("up", "-f", "caves.yaml", *words), "", None, environ)
+        assert done.code == code, f"up {words}: exit {done.code}\n{done.out}\n{done.err}"
+        return done
 
     def shell(self, script: str, **environ: str | None) -> Done:
         """A shell line in the project, with the command as ``$agentcave``."""
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=self.root,
-            env={**self._with(environ), "agentcave": " ".join(AGENTCAVE)},
+            env={**self.with_changes(environ), "agentcave": " ".join(AGENTCAVE)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -152,7 +142,11 @@ class Cave:
 
     def git(self, *words: str, cwd: Path | None = None) -> str:
         done = subprocess.run(
-            ["git", *words], cwd=cwd or self.root, env=self.environ, capture_output=True, text=True
+            ["git", *words],
+            cwd=cwd or self.root,
+            env=self.environ,
+            capture_output=True,
+            text=True,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -205,7 +199,29 @@ class Cave:
         mark = os.fsencode(f"{self.home}/")
         return [pid for pid in pids() if mark in environment_of(pid) and pid != os.getpid()]
 
-    def _with(self, environ: Mapping[str, str | None]) -> dict[str, str]:
+    def _run(
+        self,
+        words: Sequence[str],
+        stdin: str,
+        cwd: Path | None,
+        environ: Mapping[str, str | None],
+    ) -> Done:
+        done = subprocess.run(
+            [*AGENTCAVE, *words],
+            cwd=cwd or self.root,
+            env=self.with_changes(environ),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            timeout=DEADLINE,
+            start_new_session=True,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        assert "this is a bug" not in done.stderr, done.stderr + self._bug_reports()
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def with_changes(self, environ: Mapping[str, str | None]) -> dict[str, str]:
         merged: dict[str, str | None] = {**self.environ, **environ}
         return {name: value for name, value in merged.items() if value is not None}
 
@@ -220,7 +236,7 @@ class Terminal:
         self.pid, self.descriptor = pty.fork()
         if not self.pid:
             os.chdir(cave.root)
-            os.execvpe(argv[0], argv, cave._with(environ))
+            os.execvpe(argv[0], list(argv), cave.with_changes(environ))
         os.set_blocking(self.descriptor, False)
         self.seen = ""
         self.code: int | None = None

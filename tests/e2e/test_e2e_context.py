@@ -98,7 +98,7 @@ def test_what_config_shows_is_a_file_that_means_the_same(cave: Cave) -> None:
 def test_config_quiet_only_checks(cave: Cave) -> None:
     before = snapshot(cave.root)
     assert cave.run("config", "-f", "caves.yaml", "-q").out == ""
+    assert snapshot(cave.root) == before
     cave.declare("version: 1\n")
     cave.run("config", "-f", "caves.yaml", "-q", code=78)
     assert not (cave.root / ".agentcave").exists()
-    assert before

@@ -1,11 +1,14 @@
 """``down``: nothing runs on, and nothing is lost."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from caving import SLEEPER, Cave, alive, eventually, snapshot
 
-DEMO = "version: 1\nname: shop\ncaves:\n  api:\n    agents:\n      demo:\n        stop: {grace: 1s}\n"
+DEMO = (
+    "version: 1\nname: shop\ncaves:\n  api:\n    agents:\n      demo:\n        stop: {grace: 1s}\n"
+)
 WAYS = ("nohup", "setsid", "double-fork", "stubborn")
 
 
@@ -84,7 +87,9 @@ def test_a_clean_workspace_is_removed_on_request_and_its_branch_stays(cave: Cave
         ("ignored", lambda space: (space / "run.log").write_text("work")),
     ],
 )
-def test_a_workspace_with_work_in_it_is_refused_by_name(cave: Cave, what: str, change) -> None:  # type: ignore[no-untyped-def]  # a lambda of the table above
+def test_a_workspace_with_work_in_it_is_refused_by_name(
+    cave: Cave, what: str, change: Callable[[Path], object]
+) -> None:
     cave.up()
     change(cave.workspace())
     before = files(cave.workspace())
@@ -124,7 +129,9 @@ def test_two_projects_on_one_server_do_not_touch_each_other(cave: Cave) -> None:
     other = cave.home / "other"
     other.mkdir()
     space = "workspace: {type: directory, path: .}"
-    text = f"version: 1\nname: shop\ncaves:\n  api:\n    {space}\n    agents: {{shell: {SLEEPER}}}\n"
+    text = (
+        f"version: 1\nname: shop\ncaves:\n  api:\n    {space}\n    agents: {{shell: {SLEEPER}}}\n"
+    )
     (other / "caves.yaml").write_text(text)
     cave.up()
     cave.run("up", "-f", "caves.yaml", cwd=other)

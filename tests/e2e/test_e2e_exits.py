@@ -4,7 +4,7 @@ import json
 import signal
 
 import pytest
-from caving import AGENTCAVE, ONE_CAVE, SLEEPER, Cave, eventually, finish, snapshot
+from caving import ONE_CAVE, SLEEPER, Cave, eventually, finish, snapshot
 
 VERBS = (
     *("up", "down", "plan", "ps", "attach", "logs", "send", "start", "stop", "restart", "exec"),
@@ -228,7 +228,9 @@ def test_init_writes_a_file_that_up_understands_and_overwrites_none(cave: Cave) 
 
 
 def test_schema_and_completions_are_what_they_say(cave: Cave) -> None:
-    assert json.loads(cave.run("schema").out)["$schema"].startswith("http://json-schema.org/draft-07")
+    assert json.loads(cave.run("schema").out)["$schema"].startswith(
+        "http://json-schema.org/draft-07"
+    )
     for shell in ("bash", "zsh", "fish"):
         script = cave.run("completion", shell).out
         assert "restart" in script
@@ -248,4 +250,3 @@ def test_reading_commands_write_nothing_at_all(cave: Cave) -> None:
     cave.run("logs", "--file", "caves.yaml", XDG_CACHE_HOME="/nonexistent")
     cave.run("doctor", XDG_CACHE_HOME="/nonexistent")
     assert snapshot(cave.home) == before
-    assert AGENTCAVE

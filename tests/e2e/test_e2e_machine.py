@@ -9,7 +9,9 @@ from caving import ONE_CAVE, SLEEPER, Cave, eventually, snapshot
 from conftest import make_project
 
 HOSTILE = "set -g default-command 'exit 1'\nset -g base-index 7\nset -g pane-base-index 3\n"
-HOSTILE += "set -g remain-on-exit off\nset -g destroy-unattached on\nset -g default-shell /bin/false\n"
+HOSTILE += (
+    "set -g remain-on-exit off\nset -g destroy-unattached on\nset -g default-shell /bin/false\n"
+)
 HOSTILE += "set-hook -g session-created 'kill-server'\n"
 NAMES = [
     "with space",
@@ -32,7 +34,9 @@ def path_without(cave: Cave, *programs: str) -> str:
     folder.mkdir()
     for program in ("sh", "env", "sleep", "git", "tmux", "cat"):
         if program not in programs:
-            found = next(Path(p, program) for p in os.defpath.split(":") if Path(p, program).exists())
+            found = next(
+                Path(p, program) for p in os.defpath.split(":") if Path(p, program).exists()
+            )
             (folder / program).symlink_to(found)
     return str(folder)
 
@@ -177,7 +181,7 @@ def test_any_name_of_a_repository_is_served(world: Path, name: str) -> None:
         cave.run(*words, "-f", "caves.yaml")
     assert cave.panes() == []
     assert not cave.workspace().exists()
-    assert [path for path in world.rglob("pwned*")] == []
+    assert list(world.rglob("pwned*")) == []
 
 
 def test_a_path_that_is_not_utf_8_is_64_and_nothing_is_made(world: Path) -> None:
@@ -189,15 +193,15 @@ def test_a_path_that_is_not_utf_8_is_64_and_nothing_is_made(world: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "locale", [{"LANG": "C"}, {"LC_ALL": "C"}, {"LANG": None}, {"PYTHONIOENCODING": "ascii"}]
+    "locale", [{"LANG": "C"}, {"LC_ALL": "C"}, {"LANG": ""}, {"PYTHONIOENCODING": "ascii"}]
 )
-def test_any_locale_will_do(world: Path, locale: dict[str, str | None]) -> None:
+def test_any_locale_will_do(world: Path, locale: dict[str, str]) -> None:
     cave = make_project(world, world / "café 🦊")
+    cave.environ.update(locale)
     cave.declare(ONE_CAVE + "    description: größer 🦊\n")
-    cave.up(**locale)
-    for words in (("ps",), ("config",), ("ps", "--json"), ("doctor",)):
-        named = () if words[0] == "doctor" else ("-f", "caves.yaml")
-        cave.run(words[0], *named, *words[1:], **locale)
+    cave.up()
+    for words in (("ps",), ("config",), ("ps", "--json"), ("context", "api")):
+        cave.run(words[0], "-f", "caves.yaml", *words[1:])
     assert list(cave.agents()) == ["shop/api/shell"]
 
 
@@ -270,7 +274,9 @@ def test_a_hostile_tmux_configuration_of_the_user_is_not_read(cave: Cave) -> Non
 
 def test_a_server_with_hostile_settings_of_its_own_is_used_as_it_is(cave: Cave) -> None:
     settings = HOSTILE.replace("set-hook -g session-created 'kill-server'\n", "")
-    (cave.home / "hostile.conf").write_text(settings.replace("destroy-unattached on", "history-limit 5"))
+    (cave.home / "hostile.conf").write_text(
+        settings.replace("destroy-unattached on", "history-limit 5")
+    )
     cave.tmux("new-session", "-d", "-s", "mine", "sleep", "infinity")
     cave.tmux("source-file", str(cave.home / "hostile.conf"))
     options = cave.tmux("show-options", "-g")

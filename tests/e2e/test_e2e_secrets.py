@@ -56,7 +56,7 @@ def test_no_secret_is_in_the_arguments_of_a_process(running: Cave) -> None:
 
 
 def test_no_secret_is_printed_by_any_command(running: Cave) -> None:
-    environ = {"FROM_ENV": SECRETS["A"]}
+    running.environ["FROM_ENV"] = SECRETS["A"]
     for words in (
         ("ps", "--json"),
         ("plan", "--json"),
@@ -68,7 +68,7 @@ def test_no_secret_is_printed_by_any_command(running: Cave) -> None:
         ("logs",),
     ):
         named = () if words[0] == "logs" else ("-f", "caves.yaml")
-        done = running.run(words[0], *named, *words[1:], **environ)
+        done = running.run(words[0], *named, *words[1:])
         assert "hush-" not in done.out + done.err, words
 
 

@@ -1,8 +1,8 @@
 """``attach``, ``logs``, ``send`` and ``exec``: dealing with live agents."""
 
 import signal
-import sys
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from caving import AGENTCAVE, Cave, Terminal, eventually, finish
@@ -37,11 +37,11 @@ def test_several_lines_are_sent_from_stdin_in_their_order(demo: Cave) -> None:
 @pytest.mark.parametrize("text", ["-n", "--", "#{pane_id}", "Enter", "a;", "~", "\\n", "日本 🦊"])
 def test_text_that_means_something_to_tmux_is_sent_as_it_is(demo: Cave, text: str) -> None:
     demo.run("send", "-f", "caves.yaml", "api", "-", stdin=text)
-    eventually(lambda: f"You said: {text}".replace("\\", "\\\\") in both(demo, text))
+    eventually(partial(shows, demo, f"You said: {text}"))
 
 
-def both(cave: Cave, text: str) -> str:
-    return cave.screen("shop/api/demo").replace(text, text.replace("\\", "\\\\"))
+def shows(cave: Cave, text: str) -> bool:
+    return text in cave.screen("shop/api/demo")
 
 
 def test_without_enter_the_text_waits_in_the_line(demo: Cave) -> None:
@@ -85,7 +85,7 @@ def test_logs_follow_until_the_agent_ends(demo: Cave) -> None:
     eventually(lambda: demo.tmux("list-sessions"))
     for number in range(3):
         demo.run("send", "-f", "caves.yaml", "api", f"echo line-{number}")
-        eventually(lambda n=number: f"You said: line-{n}" in demo.screen("shop/api/demo"))
+        eventually(partial(shows, demo, f"You said: line-{number}"))
     demo.run("down", "-f", "caves.yaml")
     done = finish(following)
     assert done.code == 0
@@ -159,7 +159,7 @@ def test_attach_works_from_inside_another_tmux(demo: Cave, on_terminal: Opener) 
         *AGENTCAVE, "attach", "-f", "caves.yaml", "api", TMUX="/nonexistent/default,1,0"
     )
     eventually(lambda: demo.tmux("list-clients"))
-    assert terminal.reads("") and not terminal.ended()
+    assert not terminal.ended()
 
 
 def test_attach_without_a_terminal_says_what_does_without(demo: Cave) -> None:
@@ -173,4 +173,4 @@ def test_following_logs_end_with_130_when_interrupted(demo: Cave) -> None:
     assert "demo agent" in following.stdout.readline()
     following.send_signal(signal.SIGINT)
     assert finish(following).code == 130
-    assert sys.executable and list(demo.agents()) == ["shop/api/demo"]
+    assert list(demo.agents()) == ["shop/api/demo"]

@@ -1,8 +1,9 @@
 """``up``: from the file to live agents, and standing still once they are there."""
 
-from caving import SLEEPER, Cave, alive, eventually, snapshot
+from collections.abc import Callable
 
-READING_TMUX = ("list-panes",)
+from caving import SLEEPER, Cave, Terminal, alive, eventually, snapshot
+
 LOGGED = 'printf "%s\\n" "$*" >>"{log}"; exec {program} "$@"'
 
 
@@ -78,7 +79,9 @@ def test_a_cave_that_left_the_file_is_stopped_and_its_workspace_is_kept(cave: Ca
     assert "not in caves.yaml, workspace kept" in plan
 
 
-def test_an_attached_agent_is_held_until_force(cave: Cave, on_terminal) -> None:  # type: ignore[no-untyped-def]  # in conftest
+def test_an_attached_agent_is_held_until_force(
+    cave: Cave, on_terminal: Callable[..., Terminal]
+) -> None:
     cave.up()
     before = cave.agents()["shop/api/shell"].pid
     on_terminal("tmux", "-S", cave.socket, "attach", "-t", "=shop/api/shell:")
@@ -154,14 +157,12 @@ def test_several_files_and_the_local_one_merge_in_order(cave: Cave) -> None:
 
 
 def test_named_caves_bring_their_dependencies_and_remove_nothing(cave: Cave) -> None:
-    cave.declare(
-        f"version: 1\nname: shop\ncaves:\n  old:\n    agents: {{shell: {SLEEPER}}}\n"
-    )
+    cave.declare(f"version: 1\nname: shop\ncaves:\n  old:\n    agents: {{shell: {SLEEPER}}}\n")
     cave.up()
     cave.declare(
         f"version: 1\nname: shop\ncaves:\n  db:\n    agents: {{shell: {SLEEPER}}}\n"
-        f"  api:\n    depends_on: {{db: {{condition: started}}}}\n    agents: {{shell: {SLEEPER}}}\n"
-        f"  web:\n    agents: {{shell: {SLEEPER}}}\n"
+        "  api:\n    depends_on: {db: {condition: started}}\n"
+        f"    agents: {{shell: {SLEEPER}}}\n  web:\n    agents: {{shell: {SLEEPER}}}\n"
     )
     cave.up("api")
     assert sorted(cave.agents()) == ["shop/api/shell", "shop/db/shell", "shop/old/shell"]

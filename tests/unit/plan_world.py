@@ -42,8 +42,8 @@ def cave(name: str, *agents: AgentSpec, needs: Iterable[str] = (), **fields: Any
 
 def project(*caves: CaveSpec, env: Mapping[str, str] | None = None, **fields: Any) -> ProjectSpec:
     declared = {one.name: tuple(each.name for each in one.agents) for one in caves}
-    fields = {"declared": declared, "env": env or {}, **fields}
-    return ProjectSpec("shop", "u1", "/p/caves.yaml", "/p", caves, **fields)
+    fields = {"directory": "/p", "declared": declared, "env": env or {}, **fields}
+    return ProjectSpec("shop", "u1", "/p/caves.yaml", caves=caves, **fields)
 
 
 def wanted(

@@ -1,0 +1,209 @@
+"""One session on tmux: a stamped pane, or the promise of one."""
+
+import contextlib
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+import anyio
+
+from agentcave.errors import CaveError, DeadlineExceeded
+from agentcave.model.names import session_name
+from agentcave.model.observed import ObservedSession, Stamp
+from agentcave.model.spec import StopSpec
+from agentcave.model.status import Phase
+from agentcave.sessions import launch
+from agentcave.sessions.base import SessionGone, SessionOptions, SessionStatus
+from agentcave.sessions.stamp import VARIABLE, encode
+from agentcave.tmux import CommandFailed, commands, scrubbed
+from agentcave.tmux.commands import Command
+
+if TYPE_CHECKING:
+    from agentcave.sessions.tmux import TmuxSessionManager
+
+START_TIMEOUT = 30.0
+
+
+class TmuxSession:
+    """One stamped pane, or the promise of one."""
+
+    def __init__(
+        self, manager: "TmuxSessionManager", stamp: Stamp, options: SessionOptions | None = None
+    ) -> None:
+        self._manager = manager
+        self._options = options
+        self._stop = options.stop if options is not None else StopSpec()
+        self.stamp = stamp
+
+    def __repr__(self) -> str:
+        return f"<TmuxSession {'/'.join((self.stamp.project, *self.stamp.key))} {self.id}>"
+
+    @property
+    def id(self) -> str:
+        return self.stamp.session
+
+    @property
+    def workspace_id(self) -> str:
+        return f"{self.stamp.project}/{self.stamp.cave}"
+
+    async def status(self) -> SessionStatus:
+        seen = (await self._manager.panes()).get(self.id)
+        if seen is None:
+            return SessionStatus(Phase.PENDING if self._options else Phase.STOPPED)
+        if not seen.dead:
+            return SessionStatus(Phase.RUNNING, seen.pid, attached=seen.attached)
+        phase = Phase.COMPLETED if seen.exit_status == 0 else Phase.FAILED
+        return SessionStatus(phase, None, seen.exit_status, seen.signal, seen.attached)
+
+    async def start(self) -> None:
+        if self._options is None:
+            why = "has been started before, or removed"
+            raise CaveError(f"session {self.id} {why}", "create a new one")
+        options = self._options
+        folder = os.path.join(self._manager.folder(self.stamp), "sessions", self.id)
+        path = self._write_launch(options, folder)
+        argv = ("/usr/bin/env", f"{VARIABLE}={encode(self.stamp)}", "/bin/sh", path)
+        try:
+            await self._open(options, argv)
+            await self._taken(path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+        self.cancel()
+        self._manager.started(self.id)
+
+    async def stop(self, how: StopSpec | None = None) -> None:
+        seen = (await self._manager.panes()).get(self.id)
+        if seen is None or seen.dead:
+            return
+        how = how or self._stop
+        for key in how.keys or ():
+            send = commands.send_text if key.literal else commands.send_keys
+            await self._tell(send(seen.pane, key.value))
+        marker = f"AGENTCAVE_SESSION_DIR={self._session_folder()}"
+        await self._manager.endings.end(
+            self.id, seen.pid, os.fsencode(marker), how, asked=bool(how.keys)
+        )
+
+    async def resize(self, size: tuple[int, int]) -> None:
+        seen = await self._pane()
+        await self._tell(commands.resize(seen.tmux_session, size))
+
+    async def send_input(self, text: str, *, enter: bool = True) -> None:
+        seen = await self._pane()
+        if seen.dead:
+            raise CaveError(f"not delivered: {self._name()} has ended")
+        if data := pasteable(text):  # tmux keeps no empty buffer
+            await self._paste(seen.pane, data)
+        if enter:
+            await self._tell(commands.send_keys(seen.pane, "Enter"))
+
+    async def get_output(self) -> str:
+        seen = await self._pane()
+        lines = await self._tell(commands.capture_pane(seen.pane))
+        return b"\n".join(lines).decode(errors="replace").rstrip("\n")
+
+    def cancel(self) -> None:
+        """It can not be started, or not again."""
+        self._options = None
+
+    async def _paste(self, pane: str, data: bytes) -> None:
+        buffer = f"agentcave-{secrets.token_hex(8)}"
+        loaded = await self._manager.host.run(
+            self._manager.server.argv(*commands.load_buffer(buffer, "-")),
+            environment=scrubbed(self._manager.environ),
+            stdin=data,
+        )
+        if loaded.returncode != 0:
+            raise CaveError(f"not delivered: {loaded.stderr.decode(errors='replace').strip()}")
+        raw = self._manager.facts.version.pastes_raw
+        if any(await self._tell(commands.paste(pane, buffer, raw=raw))):
+            await self._tell(commands.delete_buffer(buffer))
+            raise CaveError(f"not delivered: {self._name()} has ended")
+
+    async def _tell(self, command: Command) -> list[bytes]:
+        """One tmux command about this session. Raises CaveError when it is refused."""
+        try:
+            return await self._manager.tmux(command)
+        except CommandFailed as exc:
+            raise CaveError(f"{self._name()}: {exc}") from exc
+
+    def _session_folder(self) -> str:
+        return os.path.join(self._manager.folder(self.stamp), "sessions", self.id)
+
+    def _name(self) -> str:
+        return session_name(self.stamp.project, *self.stamp.key)
+
+    async def _pane(self) -> ObservedSession:
+        seen = (await self._manager.panes()).get(self.id)
+        if seen is None:
+            raise SessionGone(
+                f"{self._name()} is not there any more", "`agentcave ps` shows what is"
+            )
+        return seen
+
+    def _write_launch(self, options: SessionOptions, folder: str) -> str:
+        path = os.path.join(self._manager.folder(self.stamp), "launch", self.id)
+        environment = {
+            **options.environment,
+            "AGENTCAVE_PROJECT": options.project,
+            "AGENTCAVE_CAVE": options.cave,
+            "AGENTCAVE_AGENT": options.agent,
+            "AGENTCAVE_SESSION_DIR": folder,
+        }
+        program = options.argv[0]
+        if "/" not in program:
+            found = self._manager.host.which(program, environment.get("PATH", os.defpath))
+            if found is None:
+                raise CaveError(f"{self._name()}: {program} is not installed, or not in its PATH")
+            program = found
+        cwd = os.path.realpath(options.cwd)
+        argv = (program, *options.argv[1:])
+        text = launch.script(argv, cwd, environment, self._manager.server_names)
+        try:
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            self._manager.host.write_file(path, text)
+        except OSError as exc:
+            raise CaveError(f"cannot prepare {self._name()} in {folder}: {exc.strerror}") from exc
+        return path
+
+    async def _open(self, options: SessionOptions, argv: tuple[str, ...]) -> None:
+        manager, name = self._manager, self._name()
+        try:
+            if options.place is not None:
+                await manager.tmux(commands.respawn_pane(options.place, argv))
+                return
+            try:
+                await manager.tmux(commands.new_session(name, options.size, argv))
+            except CommandFailed as exc:
+                if "duplicate session" not in exc.message:
+                    raise
+                name = f"{name}~{self.stamp.uid[:6]}"
+                await manager.tmux(commands.new_session(name, options.size, argv))
+            if not manager.facts.owned:
+                await manager.tmux(commands.keep_when_dead(name, f"{argv[0]} {argv[1]}"))
+        except CommandFailed as exc:
+            manager.forget(self.id)
+            raise CaveError(f"tmux does not start {name}: {exc.message}") from exc
+
+    async def _taken(self, path: str) -> None:
+        """Wait until the pane's shell has read its launch file, which it empties first."""
+        pause = 0.001
+        with anyio.move_on_after(START_TIMEOUT):
+            while os.stat(path).st_size:
+                await anyio.sleep(pause)
+                pause = min(pause * 2, 0.05)
+            return
+        raise DeadlineExceeded(f"{self._name()} did not start within {START_TIMEOUT:g} s")
+
+
+def pasteable(text: str) -> bytes:
+    """Bytes for a paste buffer. Raises CaveError for control characters, which are no text.
+
+    They would act on the agent's terminal; an embedded end of paste would run what follows it.
+    """
+    plain = text.replace("\r\n", "\n").rstrip("\n")
+    if any((ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160 for c in plain):
+        raise CaveError("not delivered: the text holds control characters", "send plain text")
+    return plain.encode("utf-8", "surrogateescape")

@@ -1,0 +1,98 @@
+"""One writer per project."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agentcave.errors import Busy, CaveError
+from agentcave.reconcile.lock import project_lock
+
+ROOT = str(Path(__file__).resolve().parents[2])
+HOLD = """
+import sys, subprocess
+from agentcave.reconcile.lock import project_lock
+with project_lock(sys.argv[1], "up", 5, print):
+    child = subprocess.Popen(["sleep", "60"], close_fds=False)
+    print(child.pid, flush=True)
+    sys.stdin.read()
+child.kill()
+"""
+
+
+@contextmanager
+def holder(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """Another process that holds the lock, and its child that inherits all it can."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": ROOT},
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    try:
+        yield process, child
+    finally:
+        process.kill()
+        process.stdin.close()
+        process.stdout.close()
+        process.wait()
+        os.kill(child, signal.SIGKILL)
+
+
+def test_the_second_is_told_who_holds_it_once_and_gives_up_in_time(tmp_path: Path) -> None:
+    told: list[str] = []
+    with holder(tmp_path) as (process, _):
+        with pytest.raises(Busy) as caught, project_lock(str(tmp_path), "down", 0.3, told.append):
+            pass
+        assert told == [f"agentcave up (pid {process.pid})"]
+        assert str(caught.value).startswith(
+            f"agentcave up (pid {process.pid}) works on this project, and did not end within 0.3 s"
+        )
+        assert caught.value.exit_code == 75
+
+
+def test_the_second_goes_on_when_the_first_is_killed_though_its_children_live(
+    tmp_path: Path,
+) -> None:
+    with holder(tmp_path) as (process, child):
+
+        def kill(_: str) -> None:
+            process.send_signal(signal.SIGKILL)
+
+        with project_lock(str(tmp_path), "down", 10, kill):
+            assert process.wait(10) == -signal.SIGKILL
+            os.kill(child, 0)
+            assert (tmp_path / "lock").read_text() == f"agentcave down (pid {os.getpid()})\n"
+
+
+def test_the_lock_is_free_again_afterwards_also_after_an_error(tmp_path: Path) -> None:
+    told: list[str] = []
+    with pytest.raises(ZeroDivisionError), project_lock(str(tmp_path), "up", 1, told.append):
+        raise ZeroDivisionError
+    with project_lock(str(tmp_path), "up", 1, told.append):
+        pass
+    assert told == []
+
+
+def test_two_projects_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    with project_lock(str(tmp_path), "up", 1, print), project_lock(str(other), "up", 1, print):
+        pass
+
+
+def test_a_lock_that_cannot_be_made_is_an_error_with_the_place(tmp_path: Path) -> None:
+    with (
+        pytest.raises(CaveError, match=f"cannot lock the project in {tmp_path}/gone"),
+        project_lock(f"{tmp_path}/gone", "up", 1, print),
+    ):
+        pass
