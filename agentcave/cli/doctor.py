@@ -17,8 +17,8 @@ from agentcave.report.text import one_line, paint
 from agentcave.sessions.panes import Reading
 from agentcave.tmux import Server, TmuxError, Version, check_version
 
-Verdict = Literal["ok", "warn", "fail"]
-COLORS: dict[Verdict, str] = {"ok": "32", "warn": "33", "fail": "31"}
+Verdict = Literal["ok", "info", "warn", "fail"]
+COLORS: dict[Verdict, str] = {"ok": "32", "info": "0", "warn": "33", "fail": "31"}
 
 
 class Finding(NamedTuple):
@@ -60,7 +60,7 @@ def _tmux(host: Host, server: Server) -> Iterator[Finding]:
     yield Finding("ok", "tmux", f"{_named(version)} ({host.which(server.program)})")
     if not version.reports_deaths:
         text = "this version can miss how a program ended; agentcave asks it again"
-        yield Finding("ok", "tmux", text)
+        yield Finding("info", "tmux", text)
     try:
         sessions = Reading(host, server).sessions()
     except CaveError as exc:
@@ -103,7 +103,7 @@ def _file(args: argparse.Namespace) -> Iterator[Finding]:
     try:
         located = projects.locate(args)
         if not located.files:
-            yield Finding("ok", "file", "no caves.yaml here (`agentcave init` writes one)")
+            yield Finding("info", "file", "no caves.yaml here (`agentcave init` writes one)")
             return
         document = projects.load(located)
     except CaveError as exc:
@@ -117,6 +117,6 @@ def _agents(host: Host) -> Iterator[Finding]:
         if adapter.PROGRAM:
             where = host.which(adapter.PROGRAM[0])
             if where is None:
-                yield Finding("ok", name, f"not installed ({adapter.INSTALL})")
+                yield Finding("info", name, f"not installed ({adapter.INSTALL})")
             else:
                 yield Finding("ok", name, where)

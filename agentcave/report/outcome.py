@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Sequence
 
 from agentcave.apply.events import Event
+from agentcave.plan.actions import RemoveWorkspace
 from agentcave.plan.plan import Plan, Sign, count
 from agentcave.report.plan import describe
-from agentcave.report.text import plain
+from agentcave.report.text import counted, plain
 
 DONE_WORDS: tuple[tuple[Sign, str], ...] = (
     ("create", "created"),
     ("restart", "restarted"),
     ("update", "updated"),
-    ("remove", "removed"),
+    ("remove", "stopped"),
     ("refuse", "refused"),
     ("hold", "held"),
     ("keep", "unchanged"),
@@ -27,6 +28,9 @@ def render_outcome(plan: Plan, events: Sequence[Event]) -> str:
         ((step.cave, step.sign) for step in done),
     )
     parts = [f"{counts[sign]} {word}" for sign, word in DONE_WORDS if counts[sign]]
+    gone = sum(e.result == "done" and isinstance(e.step.action, RemoveWorkspace) for e in events)
+    if gone:
+        parts.append(f"{counted(gone, 'workspace')} removed")
     if failed:
         parts.append(f"{len(failed)} failed")
     return f"{plan.project}: {', '.join(parts) or 'nothing declared'}"

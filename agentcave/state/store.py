@@ -145,33 +145,45 @@ class State:
 
 def open_state(folder: str) -> State:
     """Open the history for writing, made when missing. Raises CaveError for a damaged one."""
-    path = os.path.join(folder, "state.db")
-    try:
-        connection = _connect(path, "rwc")
-        with connection as db:
-            found = db.execute("PRAGMA user_version").fetchone()[0]
-            if found not in (0, FORMAT):
-                raise CaveError(
-                    f"{path} was written by a newer agentcave (format {found})",
-                    "upgrade agentcave, or move that file away: it holds counters and logs",
-                )
-            if found == 0:
-                db.executescript(SCHEMA)
-        return State(connection, folder)
-    except sqlite3.DatabaseError as exc:
-        raise _unreadable(folder, exc) from exc
+    connection, found = _opened(folder, "rwc")
+    if found == 0:
+        try:
+            connection.executescript(SCHEMA)
+        except sqlite3.Error as exc:
+            connection.close()
+            raise _unreadable(folder, exc) from exc
+    return State(connection, folder)
 
 
 def read_state(folder: str | None) -> State:
     """Open the history for reading only; none is an empty one. Works where nothing is writable."""
     if folder is None or not os.path.exists(path := os.path.join(folder, "state.db")):
         return State(None, folder or "")
+    connection, found = _opened(folder, "rw" if os.access(path, os.W_OK) else "ro")
+    if found == FORMAT:
+        return State(connection, folder)
+    connection.close()
+    return State(None, folder)
+
+
+def _opened(folder: str, mode: str) -> tuple[sqlite3.Connection, int]:
+    """A connection, and the format of what it leads to (0: nothing yet)."""
+    path = os.path.join(folder, "state.db")
+    connection: sqlite3.Connection | None = None
     try:
-        connection = _connect(path, "rw" if os.access(path, os.W_OK) else "ro")
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        return State(connection if found == FORMAT else None, folder)
+        connection = _connect(path, mode)
+        found = int(connection.execute("PRAGMA user_version").fetchone()[0])
     except sqlite3.Error as exc:
+        if connection is not None:
+            connection.close()
         raise _unreadable(folder, exc) from exc
+    if found not in (0, FORMAT):
+        connection.close()
+        raise CaveError(
+            f"{path} was written by a newer agentcave (format {found})",
+            "upgrade agentcave, or move that file away: it holds counters and logs",
+        )
+    return connection, found
 
 
 def _connect(path: str, mode: str) -> sqlite3.Connection:

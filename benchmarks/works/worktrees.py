@@ -59,7 +59,7 @@ def _git(bench: Bench, origin: Path, count: int) -> list[Contender]:
                 argv = (bench.program.rivals_python, script, given, str(at_once))
                 return timed(argv, environ=place.environ, cwd=main)
 
-        return Contender(f"`git worktree add`, {at_once} at once", run)
+        return Contender(f"git registers in turn, checks out {at_once} at once", run)
 
     return [contender(at_once) for at_once in sorted({os.cpu_count() or 1, count})]
 

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -190,30 +191,26 @@ def test_a_write_that_fails_is_an_error_and_changes_nothing(folder: str) -> None
     other.close()
 
 
-def test_a_history_can_be_read_where_nothing_may_be_written(folder: str) -> None:
-    fill(folder).close()
-    names = os.listdir(folder)
-    read = (
-        "import os, sys\n"
-        "if os.getuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
-        "assert not os.access(sys.argv[1], os.W_OK)\n"
-        "from agentcave.state.store import read_state\n"
-        "state = read_state(sys.argv[1])\n"
-        "print(len(state.histories()), state.text('uid'))\n"
-    )
-    path = Path(folder, "state.db")
-    path.chmod(0o444)
-    Path(folder).chmod(0o555)
-    for parent in Path(folder).parents:
-        if parent.owner() == Path(folder).owner() and str(parent).startswith("/tmp/"):
-            parent.chmod(parent.stat().st_mode | 0o011)
-    done = subprocess.run(
-        [sys.executable, "-c", read, folder],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    Path(folder).chmod(0o755)
-    assert (done.stdout, done.stderr) == ("2 u1\n", "")
-    assert os.listdir(folder) == names
+READ = """
+import os, sys
+from agentcave.state.store import read_state
+if os.getuid() == 0:  # root may write everywhere
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+assert not os.access(sys.argv[1], os.W_OK)
+state = read_state(sys.argv[1])
+print(len(state.histories()), state.text("uid"))
+state.close()
+"""
+
+
+def test_a_history_can_be_read_where_nothing_may_be_written() -> None:
+    with tempfile.TemporaryDirectory(prefix="acv-") as folder:
+        fill(folder).close()
+        Path(folder, "state.db").chmod(0o444)
+        Path(folder).chmod(0o555)
+        done = subprocess.run(
+            [sys.executable, "-c", READ, folder], capture_output=True, text=True, check=False
+        )
+        assert (done.stdout, done.stderr) == ("2 u1\n", "")
+        assert os.listdir(folder) == ["state.db"]
+        Path(folder).chmod(0o700)
