@@ -10,7 +10,7 @@ from agentcave.apply.events import Event, Result
 from agentcave.errors import CaveError, DeadlineExceeded
 from agentcave.plan.plan import Plan, Step
 
-AT_ONCE = 512
+AT_ONCE = 384
 
 
 class Performer(Protocol):

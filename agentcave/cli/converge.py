@@ -135,9 +135,10 @@ def _act(
     from agentcave.cli.progress import Progress
 
     socket = projects.server(args).socket
+    environ = dict(os.environ)  # which decodes itself at every look
     with Progress(args, len(seen.plan.planned)) as progress:
         return anyio.run(
-            act, host, socket, seen, state, key, os.environ, progress, timeout_of(args), wait_for
+            act, host, socket, seen, state, key, environ, progress, timeout_of(args), wait_for
         )
 
 

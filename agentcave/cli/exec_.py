@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     spec = projects.resolve(document, names)
     cave = spec.caves[0]
     environment = compose(
-        os.environ, cave, {**spec.env, **cave.environment}, _secrets(args, spec, cave)
+        dict(os.environ), cave, {**spec.env, **cave.environment}, _secrets(args, spec, cave)
     )
     environment |= {"AGENTCAVE_PROJECT": spec.name, "AGENTCAVE_CAVE": cave.name}
     return _become(args.argv, cave, environment)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
-    from agentcave.apply import Event
+    from agentcave.apply.events import Event
 
 QUIET_SECONDS = 0.5
 

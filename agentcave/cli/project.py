@@ -197,5 +197,5 @@ def _selected_or_live(
     """The caves of the selected profiles, and all that runs whatever its profile."""
     selected = config.select(document, (), profiles=args.profile)
     running = {one.stamp.cave for one in live if one.stamp.uid == document.uid}
-    extra = [name for name in document.caves if name in running and name not in set(selected)]
-    return (*selected, *extra)
+    extra = running.difference(selected)
+    return (*selected, *(name for name in document.caves if name in extra)) if extra else selected

@@ -22,14 +22,14 @@ Caves = Mapping[str, Mapping[str, Any]]
 _HOME = "~"  # as written: what lies at home is resolved when the home is known
 
 
-def build(sources: Sequence[Source]) -> Document:
+def build(sources: Sequence[Source], cache: str | None = None) -> Document:
     """Parse, validate, merge and check. Raises ``SpecError`` with all problems."""
     trees = [parse(source.data, source.path, order) for order, source in enumerate(sources)]
     files = Files([source.path for source in sources], trees)
     problems = [problem for tree in trees for problem in tree.problems]
     if any(tree.value is None for tree in trees):
         raise spec_error(problems)
-    tainted, invalid = _validate(files)
+    tainted, invalid = _validate(files, cache)
     problems += invalid
     if not all(isinstance(tree.value, dict) for tree in trees):
         raise spec_error(problems)
@@ -42,7 +42,7 @@ def build(sources: Sequence[Source]) -> Document:
     return _document(sources[0].path, files, assembly)
 
 
-def _validate(files: Files) -> tuple[set[str], list[Problem]]:
+def _validate(files: Files, cache: str | None) -> tuple[set[str], list[Problem]]:
     """Problems of the schema; what is invalid is taken out, so that the rest can be checked.
 
     Also the keys of the caves that cannot be judged any more.
@@ -50,7 +50,7 @@ def _validate(files: Files) -> tuple[set[str], list[Problem]]:
     tainted: set[str] = set()
     problems: list[Problem] = []
     for position, tree in enumerate(files.trees):
-        flaws = [*schema.flaws(tree.value), *checks.keys_in_the_open(tree.value)]
+        flaws = [*schema.flaws(tree.value, cache), *checks.keys_in_the_open(tree.value)]
         problems += [files.in_file(flaw, position) for flaw in flaws]
         tainted |= _tainted(files, [flaw.path for flaw in flaws])
         for flaw in flaws:

@@ -1,7 +1,8 @@
 """Finished documents, kept by the content of what they were made from. Only ever a cache.
 
-A file is 32 bytes of key, 32 bytes of checksum, and the marshalled document; marshal keeps the
-identity of shared sub-trees. Nothing interpolated and no secret's value is in it.
+A file is 32 bytes of key, 32 bytes of checksum, and what marshal makes of a document (it keeps the
+identity of shared sub-trees) or of the compiled schema. Nothing interpolated and no secret's value
+is in it.
 """
 
 import contextlib
@@ -44,7 +45,18 @@ def _program() -> bytes:
 
 def read(directory: str, key: bytes, sources: Sequence[Source]) -> Document | None:
     """The document of this key, or None when it is not there, not whole or not ours."""
-    path = _path(directory, sources)
+    payload = fetch(_path(directory, sources), key)
+    return None if payload is None else Document(*marshal.loads(payload))
+
+
+def write(directory: str, key: bytes, sources: Sequence[Source], document: Document) -> None:
+    """Keep a document, in place of the last one of these files. Failing to is no failure."""
+    fields: Any = tuple(document._replace(sources=()))
+    keep(_path(directory, sources), key, marshal.dumps(fields))
+
+
+def fetch(path: str, key: bytes) -> memoryview | None:
+    """What was kept under this key, if it is whole, ours, and writable by nobody else."""
     try:
         status = os.lstat(path)
         if status.st_uid != os.getuid() or status.st_mode & 0o022:
@@ -53,19 +65,16 @@ def read(directory: str, key: bytes, sources: Sequence[Source]) -> Document | No
     except (OSError, Unreadable):
         return None
     payload = memoryview(data)[2 * _DIGEST :]
-    intact = data[:_DIGEST] == key and sha256(payload).digest() == data[_DIGEST:64]
-    return Document(*marshal.loads(payload)) if intact else None
+    intact = data[:_DIGEST] == key and sha256(payload).digest() == data[_DIGEST : 2 * _DIGEST]
+    return payload if intact else None
 
 
-def write(directory: str, key: bytes, sources: Sequence[Source], document: Document) -> None:
-    """Keep a document, in place of the last one of these files. Failing to is no failure."""
-    fields: Any = tuple(document._replace(sources=()))
-    payload = marshal.dumps(fields)
+def keep(path: str, key: bytes, payload: bytes) -> None:
+    """Put it in place of what was kept there. Failing to is no failure."""
     data = key + sha256(payload).digest() + payload
-    path = _path(directory, sources)
     temporary = f"{path}.{os.getpid()}"
     with contextlib.suppress(OSError):
-        os.makedirs(directory, mode=0o700, exist_ok=True)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         try:
             _write_new(temporary, data)
             os.replace(temporary, path)

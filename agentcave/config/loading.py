@@ -48,7 +48,7 @@ def load(files: Sequence[str], *, cache: str | None = None) -> Document:
     if document is None:
         from .build import build
 
-        document = build(sources)
+        document = build(sources, cache)
         if cache is not None:
             stored.write(cache, key, sources, document)
     return document._replace(sources=tuple(sources))

@@ -24,6 +24,8 @@ from .problems import Flaw, Path
 from .sourcefiles import SourceFiles
 
 Node = Mapping[str, Any]
+NOTHING: Node = {}
+"""One object, so that caves without variables share their digest as well (plan/desire.py)."""
 
 
 class Typer:
@@ -57,7 +59,7 @@ class Typer:
             setup=tuple(map(tuple, get("setup", ()))),
             context=self._context(get("context"), (*path, "context")),
             inherit_environment=None if inherited == "all" else tuple(inherited),
-            environment=get("environment", {}),
+            environment=get("environment", NOTHING),
             secrets=self._references(get("secrets")),
         )
 
@@ -94,7 +96,7 @@ class Typer:
             trust_workspace=get("trust_workspace", False),
             prompt=self._prompt(get("prompt"), (*path, "prompt")),
             resume=get("resume", "auto"),
-            environment=get("environment", {}),
+            environment=get("environment", NOTHING),
             secrets=self._references(get("secrets")),
             restart=_restart(get("restart", {})),
             stop=_stop(get("stop", {})),

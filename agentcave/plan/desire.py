@@ -31,16 +31,19 @@ def desire(
             cave.name, one, fingerprint(cave, one), "stopped" if stopped else wanted
         )
 
+    def waits(cave: CaveSpec) -> tuple[tuple[str, str], ...]:
+        return tuple(
+            (name, dependency.condition)
+            for dependency in cave.depends_on
+            for name in groups.get(dependency.cave, (dependency.cave,))
+            if name in selected
+        )
+
     caves = {
         cave.name: DesiredCave(
             cave,
             tuple([agent(cave, one) for one in cave.agents]),
-            tuple(
-                (name, dependency.condition)
-                for dependency in cave.depends_on
-                for name in groups.get(dependency.cave, (dependency.cave,))
-                if name in selected
-            ),
+            waits(cave) if cave.depends_on else (),
         )
         for cave in spec.caves
     }

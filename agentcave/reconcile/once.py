@@ -21,7 +21,7 @@ from agentcave.sessions.panes import Reading
 from agentcave.state import State
 
 if TYPE_CHECKING:
-    from agentcave.apply import Event
+    from agentcave.apply.events import Event
     from agentcave.apply.perform import Hands
     from agentcave.sessions import TmuxSessionManager
 
@@ -88,7 +88,9 @@ async def act(
     wait_for: str | None = None,
 ) -> Outcome:
     """Carry out the plan of a pass. ``wait_for``: then wait until all agents are that."""
-    from agentcave.apply import Executor, Hands, Tools
+    from agentcave.apply.executor import Executor
+    from agentcave.apply.perform import Hands
+    from agentcave.apply.tools import Tools
     from agentcave.sessions import TmuxSessionManager
 
     await reap(state.folder, (*left_over(seen, state), *_replaced(seen.plan)))

@@ -122,7 +122,7 @@ def render_rows(rows: Sequence[Row], now: int, color: bool, git: bool) -> str:
 
 
 def _cells(row: Row, now: int, git: bool) -> list[str]:
-    name = "/".join(row.key if row.project is None else (row.project, *row.key))
+    name = one_line("/".join(row.key if row.project is None else (row.project, *row.key)))
     activity = row.status.activity
     age = ""
     if row.session is not None and not row.session.dead:
@@ -130,7 +130,13 @@ def _cells(row: Row, now: int, git: bool) -> list[str]:
     reason = one_line(row.status.reason)
     if row.session is not None and row.session.attached:
         reason = f"attached; {reason}" if reason else "attached"
-    cells = [name, row.type, row.status.phase.value, activity.value if activity else "", age]
+    cells = [
+        name,
+        one_line(row.type),
+        row.status.phase.value,
+        activity.value if activity else "",
+        age,
+    ]
     if git:
         state = row.git
         ahead = "" if state is None or state.ahead is None else str(state.ahead)

@@ -6,6 +6,7 @@ from binascii import Error, a2b_base64, b2a_base64
 from agentcave.model.observed import Stamp
 
 VERSION = 1
+FIELD_TYPES = [str] * (len(Stamp._fields) - 1) + [int]
 VARIABLE = "AGENTCAVE_STAMP"
 
 
@@ -21,8 +22,8 @@ def decode(word: str) -> Stamp | None:
     try:
         padded = word.replace("-", "+").replace("_", "/") + "=" * (-len(word) % 4)
         version, *fields = json.loads(a2b_base64(padded))
-        stamp = Stamp(*fields)
+        stamp = Stamp._make(fields)
     except (Error, ValueError, TypeError):
         return None
-    sound = version == VERSION and all(isinstance(field, str) for field in stamp[:-1])
-    return stamp if sound and isinstance(stamp.started, int) else None
+    sound = version == VERSION and [type(field) for field in fields] == FIELD_TYPES
+    return stamp if sound else None

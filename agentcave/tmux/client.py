@@ -27,6 +27,8 @@ from agentcave.tmux.server import MARK, Completed, Server, failure, scrubbed
 from agentcave.tmux.versions import Version, parse_version
 
 ATTEMPTS = 8
+AT_ONCE = 128
+"""Commands of a batch: while tmux works on one, our side prepares what goes into the next."""
 ABOUT = ("#{version}", f"#{{{MARK}}}", "#{pid}")
 
 
@@ -131,10 +133,10 @@ class Client:
         while True:
             await self._wake.wait()
             self._wake = anyio.Event()
-            batch = [call for call in self._outbox if not call.abandoned]
-            self._outbox.clear()
-            if batch:
-                await self._deliver(batch)
+            while self._outbox:
+                batch, self._outbox = self._outbox[:AT_ONCE], self._outbox[AT_ONCE:]
+                if batch := [call for call in batch if not call.abandoned]:
+                    await self._deliver(batch)
 
     async def _deliver(self, batch: list[_Call]) -> None:
         """Until it is done; a server that is just leaving did none of it, so it is tried again."""

@@ -155,7 +155,7 @@ class Cave:
 
     def try_tmux(self, *words: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            ["tmux", "-S", self.socket, "-f", "/dev/null", *words],
+            ["tmux", "-u", "-S", self.socket, "-f", "/dev/null", *words],
             env=self.environ,
             capture_output=True,
             text=True,

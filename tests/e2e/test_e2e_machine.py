@@ -14,17 +14,12 @@ HOSTILE += (
 )
 HOSTILE += "set-hook -g session-created 'kill-server'\n"
 NAMES = [
-    "with space",
-    "quote'\"s",
+    "-dash with space",
+    "quote'\"s back\\slash",
     "#(touch pwned)",
-    "#{pane_id};$(touch pwned)",
-    "new\nline",
-    "tab\tulator",
-    "fox 🦊 日本",
-    "back\\slash",
-    "-dash",
-    "percent%h",
-    "{curly,braces}*?[x]",
+    "#{pane_id};$(touch pwned)%h",
+    "new\nline\ttab",
+    "fox 🦊 日本 {a,b}*?[x]",
 ]
 
 
@@ -77,12 +72,10 @@ def test_without_git_a_worktree_is_69_and_a_directory_is_fine(cave: Cave) -> Non
     "script",
     [
         "echo garbage; exit 0",
-        "echo 'tmux 1.8'; exit 0",
         "head -c 100000 /dev/urandom; exit 0",
         "exit 1",
         "echo 'usage: tmux' >&2; exit 1",
         "kill -SEGV $$",
-        "exit 127",
     ],
 )
 def test_a_tmux_that_talks_garbage_is_69_and_nothing_is_made(cave: Cave, script: str) -> None:

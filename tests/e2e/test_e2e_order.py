@@ -124,7 +124,7 @@ def test_a_prompt_is_sent_once_and_again_only_when_fresh(cave: Cave) -> None:
     cave.up()
     eventually(lambda: "You said: hello" in cave.screen("shop/api/demo"))
     cave.run("restart", "-f", "caves.yaml", "api")
-    eventually(lambda: cave.screen("shop/api/demo").endswith("\n>"))
+    eventually(lambda: cave.screen("shop/api/demo").rstrip().endswith("\n>"))
     assert "hello" not in cave.screen("shop/api/demo")
     cave.run("restart", "-f", "caves.yaml", "api", "--fresh")
     eventually(lambda: "You said: hello" in cave.screen("shop/api/demo"))

@@ -14,9 +14,12 @@ OURS = {
 
 @pytest.mark.parametrize(
     "name",
-    """TMUX TMUX_PANE TMUX_TMPDIR AGENTCAVE_CAVE AGENTCAVE_SOCKET GIT_DIR GIT_WORK_TREE
-    GIT_INDEX_FILE GIT_PREFIX GIT_COMMON_DIR CLAUDECODE CLAUDE_CODE_ENTRYPOINT
-    CLAUDE_CODE_SESSION_ID LINES COLUMNS PWD OLDPWD SHLVL _""".split(),
+    [
+        *("TMUX", "TMUX_PANE", "TMUX_TMPDIR", "AGENTCAVE_CAVE", "AGENTCAVE_SOCKET"),
+        *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR"),
+        *("CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SESSION_ID"),
+        *("LINES", "COLUMNS", "PWD", "OLDPWD", "SHLVL", "_"),
+    ],
 )
 def test_what_belongs_to_the_starter_alone_is_not_inherited(name: str) -> None:
     assert inherited({name: "x", "KEPT": "y"}, None) == {"KEPT": "y"}

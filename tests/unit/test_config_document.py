@@ -92,7 +92,7 @@ def test_an_unchanged_file_comes_from_the_cache_and_is_the_same(tmp_path: Path) 
     assert hit
     assert second == first == load([path])
     assert second.caves["tests-1"]["agents"] is second.caves["tests-2"]["agents"]
-    (entry,) = cache.iterdir()
+    (entry,) = cache.glob("*.caves")
     assert entry.stat().st_mode & 0o777 == 0o600
 
 
@@ -107,13 +107,13 @@ def test_a_changed_file_does_not_come_from_the_cache(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(SpecError, match=r"caves\.local\.yaml:2:1: nope: unknown key"):
             cached(path, cache)
-    assert len(list(cache.iterdir())) <= 2
+    assert len(list(cache.glob("*.caves"))) <= 2
 
 
 def test_a_cache_that_is_broken_or_foreign_is_ignored(tmp_path: Path) -> None:
     path, cache = write(tmp_path, CAVES), tmp_path / "cache"
     expected, _ = cached(path, cache)
-    (entry,) = cache.iterdir()
+    (entry,) = cache.glob("*.caves")
     good = entry.read_bytes()
     for bad in (b"", b"x", good[:64], good[:-1], good[:70] + b"\xff" + good[71:], good + b"x"):
         entry.write_bytes(bad)
@@ -128,7 +128,35 @@ def test_a_cache_that_is_broken_or_foreign_is_ignored(tmp_path: Path) -> None:
     entry.mkdir()
     assert load([path], cache=os.fspath(cache)) == expected
     assert load([path], cache=os.fspath(path)) == expected
-    assert [p.name for p in cache.iterdir()] == [entry.name]
+    assert [p.name for p in cache.glob("*.caves")] == [entry.name]
+
+
+def test_the_compiled_schema_is_kept_and_a_broken_one_is_made_again(tmp_path: Path) -> None:
+    path, cache = write(tmp_path, CAVES), tmp_path / "cache"
+    program = (
+        "import fastjsonschema, sys\n"
+        "compiled = []\n"
+        "real = fastjsonschema.compile_to_code\n"
+        "fastjsonschema.compile_to_code = lambda *a, **k: compiled.append(1) or real(*a, **k)\n"
+        "from agentcave.config import load\n"
+        f"load([{path!r}], cache={os.fspath(cache)!r})\n"
+        "print(len(compiled))"
+    )
+
+    def compilations() -> str:
+        for entry in cache.glob("*.caves"):
+            entry.unlink()
+        environ = {"PYTHONPATH": os.pathsep.join(sys.path)}
+        argv = [sys.executable, "-c", program]
+        return subprocess.run(argv, capture_output=True, text=True, env=environ).stdout.strip()
+
+    assert [compilations(), compilations()] == ["1", "0"]
+    kept = cache / "schema.compiled"
+    good = kept.read_bytes()
+    for bad in (b"", good[:-1], good[:80] + b"\xff" + good[81:]):
+        kept.write_bytes(bad)
+        assert compilations() == "1"
+    assert kept.read_bytes() == good
 
 
 def test_trust_binds_the_bytes_of_caves_env_and_prompt_files(tmp_path: Path) -> None:
