@@ -19,7 +19,7 @@ class Secrets:
     def __init__(self, host: Host, environ: Mapping[str, str], directory: str) -> None:
         self._host, self._environ, self._directory = host, environ, directory
         self._known: dict[tuple[str, str | tuple[str, ...]], str | CaveError] = {}
-        self._lock = anyio.Lock()
+        self._locks: dict[object, anyio.Lock] = {}
 
     async def values(self, secrets: Iterable[Secret]) -> dict[str, str]:
         """Raises CaveError, naming the secret, when one cannot be resolved."""
@@ -27,7 +27,7 @@ class Secrets:
 
     async def _value(self, secret: Secret) -> str:
         reference = (secret.kind, secret.source)
-        async with self._lock:
+        async with self._locks.setdefault(reference, anyio.Lock()):
             if reference not in self._known:
                 try:
                     self._known[reference] = await self._resolve(secret)

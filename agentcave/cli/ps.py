@@ -44,7 +44,7 @@ def _once(args: argparse.Namespace) -> int:
         return _unreachable(args, exc)
     spec = identity.spec or projects.spec_from_stamps(identity, live)
     state = projects.state_for_reading(identity.uid)
-    observed = observe_sessions(live, identity.uid, state)
+    observed = observe_sessions(live, identity.uid, state.histories())
     rows = rows_of(spec, observed, state.key())
     if args.caves:
         wanted = set(keys_of(args.caves, spec.declared, groups_of(spec)))
@@ -109,7 +109,7 @@ def _all(args: argparse.Namespace, reading: Reading) -> int:
         spec = projects.spec_from_stamps(identity, live)
         try:
             state = projects.state_for_reading(uid)
-            observed = observe_sessions(live, uid, state)
+            observed = observe_sessions(live, uid, state.histories())
         except CaveError as exc:
             print(exc, file=sys.stderr)
             continue

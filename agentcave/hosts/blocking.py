@@ -32,6 +32,7 @@ class BlockingProcess:
         err, theirs_err = os.pipe()
         theirs_in, self._in = os.pipe()
         self._out, self._err = out, err
+        self._open = {out, err, self._in}
         try:
             self._pid = os.posix_spawn(
                 argv[0],
@@ -46,8 +47,8 @@ class BlockingProcess:
                 setsigdef=[signal.SIGPIPE, signal.SIGINT],
             )
         except OSError as exc:
-            for descriptor in (out, err, self._in):
-                os.close(descriptor)
+            for descriptor in tuple(self._open):
+                self._close(descriptor)
             raise Unavailable(f"cannot start {argv[0]}: {exc.strerror}") from exc
         finally:
             for descriptor in (theirs_in, theirs_out, theirs_err):
@@ -57,10 +58,10 @@ class BlockingProcess:
         """Wait for the end. Raises DeadlineExceeded, its process group killed, when it is late."""
         try:
             self._converse()
+            status = self._wait()
         except BaseException:
             self._kill()
             raise
-        _, status = os.waitpid(self._pid, 0)
         code = os.waitstatus_to_exitcode(status)
         out, err = (b"".join(self._buffers[d]) for d in (self._out, self._err))
         return Completed(tuple(self._argv), code, out, err)
@@ -75,7 +76,7 @@ class BlockingProcess:
             os.set_blocking(self._in, False)
             poll.register(self._in, select.POLLOUT)
         else:
-            self._close_stdin()
+            self._close(self._in)
         while waiting:
             left = self._deadline - time.monotonic()
             ready = poll.poll(max(0.0, left) * 1000)
@@ -89,9 +90,20 @@ class BlockingProcess:
                 else:
                     poll.unregister(descriptor)
                     waiting.discard(descriptor)
-                    os.close(descriptor)
-        if self._in >= 0:
-            self._close_stdin()
+                    self._close(descriptor)
+        self._close(self._in)
+
+    def _wait(self) -> int:
+        """The status of a process that has nothing more to say, and usually has ended."""
+        pause = 0.0002
+        while True:
+            ended, status = os.waitpid(self._pid, os.WNOHANG)
+            if ended:
+                return status
+            if time.monotonic() >= self._deadline:
+                raise too_slow(self._argv, self._timeout)
+            time.sleep(pause)
+            pause = min(pause * 2, 0.01)
 
     def _feed(self, poll: select.poll) -> None:
         try:
@@ -100,16 +112,20 @@ class BlockingProcess:
             self._stdin = memoryview(b"")
         if not self._stdin:
             poll.unregister(self._in)
-            self._close_stdin()
+            self._close(self._in)
 
-    def _close_stdin(self) -> None:
-        os.close(self._in)
-        self._in = -1
+    def _close(self, descriptor: int) -> None:
+        if descriptor in self._open:
+            self._open.discard(descriptor)
+            os.close(descriptor)
 
     def _kill(self) -> None:
+        for descriptor in tuple(self._open):
+            self._close(descriptor)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._pid, signal.SIGKILL)
-        os.waitpid(self._pid, 0)
+        with contextlib.suppress(ChildProcessError):  # it was waited for already
+            os.waitpid(self._pid, 0)
 
 
 def too_slow(argv: Sequence[str], timeout: float) -> DeadlineExceeded:

@@ -38,7 +38,7 @@ class LocalHost:
         stdin: bytes | None = None,
         timeout: float = 30.0,
     ) -> "BlockingProcess":
-        return BlockingProcess(self._resolve(argv, cwd), environment, stdin, timeout)
+        return BlockingProcess(self._resolve(argv, cwd, environment), environment, stdin, timeout)
 
     def read(
         self,
@@ -123,10 +123,16 @@ class LocalHost:
         except OSError as exc:
             raise CaveError(f"cannot write {path}: {exc.strerror}") from exc
 
-    def _resolve(self, argv: Sequence[str], cwd: str | None) -> list[str]:
-        program = self.which(argv[0])
+    def _resolve(
+        self, argv: Sequence[str], cwd: str | None, environment: Mapping[str, str] | None
+    ) -> list[str]:
+        """The argv to spawn. Raises Unavailable without its program or its directory."""
+        path = (os.environ if environment is None else environment).get("PATH", os.defpath)
+        program = self.which(argv[0] if cwd is None else _seen_from(cwd, argv[0]), path)
         if program is None:
             raise Unavailable(f"{argv[0]} is not installed, or not in PATH")
+        if cwd is not None and not os.path.isdir(cwd):
+            raise Unavailable(f"cannot start {argv[0]}: {cwd} is not a directory")
         if cwd is None:
             return [program, *argv[1:]]
         return ["/bin/sh", "-c", 'cd -- "$1" && shift && exec "$@"', "sh", cwd, program, *argv[1:]]
@@ -144,7 +150,7 @@ class LocalHost:
 
         import anyio
 
-        self._resolve(argv, None)
+        self._resolve(argv, cwd, environment)
         try:
             process = await anyio.open_process(
                 argv,
@@ -189,6 +195,11 @@ class LocalStream:
 
     async def wait(self) -> int:
         return await self._process.wait()
+
+
+def _seen_from(directory: str, program: str) -> str:
+    """A relative path of a program is relative to where it is started; a bare name stays."""
+    return os.path.join(directory, program) if "/" in program else program
 
 
 def _is_executable(path: str) -> bool:

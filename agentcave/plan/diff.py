@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from agentcave.agents import ADAPTERS
 from agentcave.model.desired import Desired, DesiredAgent, DesiredCave, Request
 from agentcave.model.hashing import sha256_hex
 from agentcave.model.observed import (
@@ -282,7 +283,13 @@ class _Differ:
     def _drift(self, agent: DesiredAgent, session: ObservedSession) -> str | None:
         if agent.digest is None or same(agent.digest, session.stamp.digest):
             return None
-        return ", ".join(drift(self.desired, agent, self.observed, self.key)) + " changed"
+        fields = ", ".join(drift(self.desired, agent, self.observed, self.key))
+        return f"{fields} changed{', conversation resumed' if self._resumes(agent) else ''}"
+
+    def _resumes(self, agent: DesiredAgent) -> bool:
+        past = self.observed.history.get(agent.key, NO_HISTORY)
+        converses = agent.spec.type in ADAPTERS and ADAPTERS[agent.spec.type].CONVERSES
+        return converses and agent.spec.resume == "auto" and past.conversation is not None
 
     def _size_changed(self, agent: DesiredAgent) -> bool:
         known = self.observed.history.get(agent.key, NO_HISTORY).size

@@ -1,12 +1,13 @@
 """Live sessions and history: the part of the snapshot that ``ps`` needs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from agentcave.model.observed import Key, Observed, ObservedSession
-from agentcave.state import State
+from agentcave.model.observed import History, Key, Observed, ObservedSession
 
 
-def observe_sessions(found: Iterable[ObservedSession], uid: str, state: State) -> Observed:
+def observe_sessions(
+    found: Iterable[ObservedSession], uid: str, history: Mapping[Key, History]
+) -> Observed:
     """Live sessions, sorted by whose they are, and history: what ``ps`` needs."""
     ours: dict[Key, tuple[ObservedSession, ...]] = {}
     others = []
@@ -16,4 +17,4 @@ def observe_sessions(found: Iterable[ObservedSession], uid: str, state: State) -
             ours[key] = (*ours.get(key, ()), session)
         else:
             others.append(session)
-    return Observed(sessions=ours, others=tuple(others), history=state.histories())
+    return Observed(sessions=ours, others=tuple(others), history=history)

@@ -8,6 +8,8 @@ from agentcave import context, workspaces
 from agentcave.hosts import Host
 from agentcave.model.desired import Desired, DesiredCave, Request
 from agentcave.model.observed import (
+    History,
+    Key,
     Observed,
     ObservedContext,
     ObservedSession,
@@ -37,10 +39,15 @@ class Sight(NamedTuple):
 
 
 def observe(
-    host: Host, reading: Reading, desired: Desired, request: Request, state: State
+    host: Host,
+    reading: Reading,
+    desired: Desired,
+    request: Request,
+    state: State,
+    history: Mapping[Key, History],
 ) -> Sight:
     """Everything that ``diff`` compares. Raises Unavailable when tmux cannot be read."""
-    observed = observe_sessions(reading.sessions(), desired.uid, state)
+    observed = observe_sessions(reading.sessions(), desired.uid, history)
     records, seeds = state.workspaces(), state.seeds()
     caves = [cave for cave in desired.caves.values() if _begins(cave, request)]
     wanted = {cave.spec.name: cave.spec.workspace for cave in caves}

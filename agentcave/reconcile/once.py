@@ -54,8 +54,9 @@ def look(
     wanted: Wanted = "running",
 ) -> Pass:
     """Read the world and compare; blocking, and it changes nothing."""
-    desired = desire(spec, state.histories(), key, wanted)
-    sight = observe(host, reading, desired, request, state)
+    history = state.histories()
+    desired = desire(spec, history, key, wanted)
+    sight = observe(host, reading, desired, request, state, history)
     return Pass(desired, sight, diff(desired, sight.observed, request, key))
 
 

@@ -34,6 +34,8 @@ COLORS: dict[Sign, str] = {
     "keep": "0",
 }
 CAUSE_COLUMN = 41
+MADE = (CreateWorkspace, SeedContext)
+"""Of what is made because it is missing, that goes without saying."""
 
 
 def render_plan(plan: Plan, color: bool = False) -> str:
@@ -85,10 +87,14 @@ def describe(step: Step, file: str) -> str:
 def _what(step: Step, file: str) -> str:
     what = one_line(describe(step, file))
     match step.outcome:
+        case "refused" if isinstance(step.action, CreateWorkspace):
+            return f"refused: {one_line(step.error or '')}"
         case "refused":
             return f"{what}  refused: {one_line(step.error or '')}"
         case "held":
             return f"{what}  held: {one_line(step.error or '')}"
+        case _ if step.cause == "missing" and isinstance(step.action, MADE):
+            return what
         case _:
             return f"{what:<{CAUSE_COLUMN - 1}} {one_line(step.cause)}"
 

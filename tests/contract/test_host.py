@@ -132,7 +132,6 @@ async def test_falling_silent_does_not_outwit_the_deadline(host: Host) -> None:
         await host.run(QUIET, timeout=0.5)
 
 
-@pytest.mark.xfail(strict=True, reason="the blocking half waits for a silent process for ever")
 def test_falling_silent_does_not_outwit_the_deadline_of_a_read(host: Host) -> None:
     with pytest.raises(DeadlineExceeded):
         host.read(("sh", "-c", "exec >&- 2>&-; exec sleep 2"), timeout=0.2)

@@ -239,7 +239,7 @@ def test_schema_and_completions_are_what_they_say(cave: Cave) -> None:
 
 
 def test_doctor_and_version_say_what_is_there(cave: Cave) -> None:
-    assert {found["verdict"] for found in cave.run("doctor", "--json").json} <= {"ok", "warn"}
+    assert "fail" not in {found["verdict"] for found in cave.run("doctor", "--json").json}
     assert "tmux 3" in cave.run("version").out
 
 

@@ -221,6 +221,16 @@ def test_a_state_folder_that_cannot_be_made_is_said_before_anything_is_touched(c
     cave.run("ps", "-f", "caves.yaml", XDG_STATE_HOME="/proc/nothing")
 
 
+def test_where_nothing_can_be_written_nothing_is_started(cave: Cave) -> None:
+    done = cave.shell("ulimit -f 0; $agentcave up -f caves.yaml")
+    assert done.code == 1
+    assert "history" in done.err
+    assert cave.panes() == []
+    assert nothing_was_made(cave)
+    cave.up()
+    assert list(cave.agents()) == ["shop/api/shell"]
+
+
 def test_a_relative_state_folder_does_not_count(cave: Cave) -> None:
     cave.up(XDG_STATE_HOME="relative")
     assert list(cave.agents()) == ["shop/api/shell"]

@@ -51,13 +51,12 @@ def busy_plan() -> Plan:
 def test_a_plan_says_for_each_cave_what_is_done_and_why() -> None:
     assert render_plan(busy_plan()) == dedent("""\
         shop  caves.yaml  7 caves
-           + api       create worktree .agentcave/caves/api on cave/api from main@3f2c1d missing
-                       seed background.md, plan.md              missing
+           + api       create worktree .agentcave/caves/api on cave/api from main@3f2c1d
+                       seed background.md, plan.md
                        start claude                             missing
          -/+ web       restart claude                           environment.API_URL changed
            ~ docs      update plan.md                           source changed
-           ! migrate   create worktree .agentcave/caves/migrate on cave/migrate from main@3f2c1d\
-  refused: branch cave/migrate is checked out
+           ! migrate   refused: branch cave/migrate is checked out
            = held      restart claude  held: somebody is attached to it;\
  `--force` does it all the same
            - old       stop claude                              not in caves.yaml, workspace kept
