@@ -5,7 +5,8 @@ import argparse
 from agentcave import config
 from agentcave.cli import project as projects
 from agentcave.cli.choose import keys_of
-from agentcave.cli.converge import add_timeout, change_intents, converge, writing
+from agentcave.cli.converge import change_intents, converge, writing
+from agentcave.cli.locking import add_timeout
 from agentcave.cli.trusting import check_trust
 from agentcave.model.desired import Request
 

@@ -6,34 +6,21 @@ import os
 from collections.abc import Iterator
 
 from agentcave.cli import project as projects
+from agentcave.cli.locking import locked
+from agentcave.cli.locking import timeout_of as timeout_of
 from agentcave.cli.terminal import colored, say
-from agentcave.config.durations import seconds
-from agentcave.errors import UsageError
 from agentcave.hosts import LocalHost
 from agentcave.model.desired import Request, Wanted
 from agentcave.model.observed import History, Key
 from agentcave.model.spec import ProjectSpec
 from agentcave.plan.plan import Plan
 from agentcave.plan.status import is_complete
-from agentcave.reconcile.lock import project_lock
 from agentcave.reconcile.once import Outcome, Pass, act, check_programs, left_over, look
 from agentcave.report.plan import render_plan
 from agentcave.report.text import paint
+from agentcave.sessions.panes import Reading
 from agentcave.state import State
 from agentcave.workspaces import ensure_ignored
-
-
-def add_timeout(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--timeout", default="10m", metavar="D", help="bound on waiting, such as 90s (default 10m)"
-    )
-
-
-def timeout_of(args: argparse.Namespace) -> float:
-    try:
-        return seconds(args.timeout)
-    except ValueError as exc:
-        raise UsageError(f"--timeout {args.timeout}: {exc}", "write it as 500ms, 90s, 5m") from exc
 
 
 @contextlib.contextmanager
@@ -41,12 +28,7 @@ def writing(args: argparse.Namespace, name: str, uid: str, file: str) -> Iterato
     """The project's history, and its lock."""
     state = projects.state_for_writing(name, uid, file)
     try:
-        with project_lock(
-            state.folder,
-            args.verb,
-            timeout_of(args),
-            lambda holder: say(args, f"waiting for {holder} …"),
-        ):
+        with locked(args, state.folder):
             yield state
     finally:
         state.close()
@@ -59,12 +41,12 @@ def converge(
     request: Request,
     wanted: Wanted = "running",
     wait_for: str | None = None,
+    reading: Reading | None = None,
 ) -> int:
-    """One pass under the lock; returns the exit code."""
+    """One pass under the lock; returns the exit code. ``reading`` was begun under the lock too."""
     host = LocalHost()
     key = state.ensure_key()
-    reading = projects.begin_reading(args)
-    seen = look(host, reading, spec, request, state, key, wanted)
+    seen = look(host, reading or projects.begin_reading(args), spec, request, state, key, wanted)
     _remember(state, seen)
     if seen.sight.exposed:
         ensure_ignored(seen.desired.directory)

@@ -4,7 +4,8 @@ import argparse
 
 from agentcave.cli import project as projects
 from agentcave.cli.choose import groups_of, keys_of
-from agentcave.cli.converge import add_timeout, converge, writing
+from agentcave.cli.converge import converge, writing
+from agentcave.cli.locking import add_timeout
 from agentcave.model.desired import Request
 
 

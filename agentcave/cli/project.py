@@ -2,83 +2,23 @@
 
 import argparse
 import os
-import stat
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from agentcave import config
-from agentcave.cli.owner import owning_file
+from agentcave.cli.locate import Located as Located
+from agentcave.cli.locate import absolute as absolute
+from agentcave.cli.locate import begin_reading as begin_reading
+from agentcave.cli.locate import locate as locate
+from agentcave.cli.locate import require as require
+from agentcave.cli.locate import server as server
 from agentcave.cli.terminal import say
-from agentcave.errors import CaveError, SpecError, Unavailable, UsageError
-from agentcave.hosts import LocalHost, cache_folder, existing_folder, project_folder, state_root
-from agentcave.model.hashing import sha256_hex
+from agentcave.errors import CaveError, SpecError, UsageError
+from agentcave.hosts import cache_folder, existing_folder, project_folder, state_root
 from agentcave.model.observed import ObservedSession
 from agentcave.model.spec import AgentSpec, CaveSpec, ProjectSpec, WorkspaceSpec
 from agentcave.sessions.panes import Reading
 from agentcave.state import State, open_state, read_state
-from agentcave.tmux import Server
-
-
-class Located(NamedTuple):
-    """The caves files, real paths; ``found`` when by search and not by name. () for none."""
-
-    files: tuple[str, ...]
-    found: bool
-
-    @property
-    def uid(self) -> str:
-        return sha256_hex(os.fsencode(self.files[0]))[:16]
-
-
-def locate(args: argparse.Namespace, changes: bool = False) -> Located:
-    """Find the caves files. ``changes``: for a command that changes something.
-
-    A worktree holds a copy of the caves file: inside a workspace of ours, the project that owns
-    it is meant, and to change that one it has to be named. Raises UsageError.
-    """
-    if args.file:
-        return Located(tuple(_real(absolute(file)) for file in args.file), False)
-    here = absolute("")
-    owner = owning_file(here, state_root(os.environ))
-    if owner is not None:
-        if changes:
-            raise UsageError(
-                f"this is a cave of {owner}: from inside it nothing is changed by accident",
-                f"name the file: -f {owner}",
-            )
-        return Located((owner,), True)
-    found = config.find(here)
-    return Located((_real(found),) if found else (), True)
-
-
-def absolute(path: str) -> str:
-    """A path from where we are. Raises UsageError when that place is gone."""
-    if os.path.isabs(path):
-        return path
-    try:
-        return os.path.join(os.getcwd(), path).removesuffix("/")
-    except OSError as exc:
-        raise UsageError("the working directory is gone", "cd to one that exists") from exc
-
-
-def _real(path: str) -> str:
-    """Raises UsageError for a path that cannot be written down as text."""
-    real = os.path.realpath(path)
-    try:
-        real.encode()
-    except UnicodeEncodeError as exc:
-        where = os.fsencode(real).decode(errors="backslashreplace")
-        raise UsageError(f"the path {where} is not valid UTF-8", "rename it") from exc
-    return real
-
-
-def require(located: Located) -> Located:
-    if not located.files:
-        raise UsageError(
-            f"no caves.yaml here ({os.getcwd()}) or above it, up to the git root",
-            "name one with -f FILE, or write one with `agentcave init`",
-        )
-    return located
 
 
 def load(located: Located) -> config.Document:
@@ -88,18 +28,6 @@ def load(located: Located) -> config.Document:
 def resolve(document: config.Document, names: Sequence[str]) -> ProjectSpec:
     home = os.environ.get("HOME") or os.path.expanduser("~")
     return config.resolve(document, names, os.environ, home=home)
-
-
-def server(args: argparse.Namespace) -> Server:
-    """Raises Unavailable for a path to something else, which tmux would delete."""
-    socket = args.socket or os.environ.get("AGENTCAVE_SOCKET") or "agentcave"
-    if "/" in socket and os.path.exists(socket) and not stat.S_ISSOCK(os.stat(socket).st_mode):
-        raise Unavailable(f"{socket} is not a socket, and is left as it is", "name another")
-    return Server(socket)
-
-
-def begin_reading(args: argparse.Namespace) -> Reading:
-    return Reading(LocalHost(), server(args))
 
 
 def state_for_reading(uid: str) -> State:

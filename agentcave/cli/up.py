@@ -1,14 +1,11 @@
 """``agentcave up``: converge."""
 
 import argparse
+import os
 
-from agentcave import config
-from agentcave.cli import project as projects
-from agentcave.cli.choose import keys_of
-from agentcave.cli.converge import add_timeout, change_intents, converge, dry_run, writing
-from agentcave.cli.plan import look_only
-from agentcave.cli.trusting import check_trust
-from agentcave.model.desired import Request
+from agentcave.cli.locate import Located, begin_reading, locate, require
+from agentcave.cli.locking import add_timeout, locked
+from agentcave.hosts import existing_folder, project_folder, state_root
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,21 +23,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     if args.dry_run:
-        return dry_run(args, look_only(args))
-    located = projects.require(projects.locate(args, changes=True))
-    document = projects.load(located)
-    names = config.select(
-        document, args.caves, profiles=args.profile, dependencies=not args.no_deps
-    )
-    with writing(args, document.name, document.uid, document.file) as state:
-        check_trust(args, located, document, state)
-        spec = projects.resolve(document, names)
-        named = keys_of(args.caves, document.declared, document.groups)
-        change_intents(state, named, "running")
-        return converge(
-            args,
-            spec,
-            state,
-            Request(revive=frozenset(named), force=args.force, orphans=not args.caves),
-            wait_for=args.wait_for or ("ready" if args.wait else None),
-        )
+        from agentcave.cli import plan
+
+        return plan.run(args)
+    located = require(locate(args, changes=True))
+    with locked(args, existing_folder(state_root(os.environ), located.uid) or _made(located)):
+        reading = begin_reading(args)
+        from agentcave.cli.upping import up  # loaded while tmux answers
+
+        return up(args, located, reading)
+
+
+def _made(located: Located) -> str:
+    """The folder of a project that never ran; its name is in the file."""
+    from agentcave.cli.project import load
+
+    document = load(located)
+    return project_folder(state_root(os.environ), document.name, document.uid)

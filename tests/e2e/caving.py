@@ -229,6 +229,18 @@ class Cave:
         return "\n".join(path.read_text() for path in self.home.glob("agentcave-bug-*"))
 
 
+def make_project(home: Path, root: Path) -> Cave:
+    root.mkdir(parents=True)
+    cave = Cave(home, root)
+    cave.git("init", "-q")
+    cave.write(".gitignore", "*.log\nnode_modules\n")
+    cave.write("README.md", "# shop\n")
+    cave.git("add", "-A")
+    cave.git("commit", "-qm", "first")
+    cave.declare(ONE_CAVE)
+    return cave
+
+
 class Terminal:
     """A command on a pseudo terminal; what it prints is collected."""
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from caving import ONE_CAVE, Cave, Terminal, alive, eventually
+from caving import Cave, Terminal, alive, eventually, make_project
 
 GITCONFIG = "[user]\nname = t\nemail = t@example.invalid\n[init]\ndefaultBranch = main\n"
 
@@ -27,18 +27,6 @@ def world() -> Iterator[Path]:
 def cave(world: Path) -> Cave:
     """A repository with one commit, and one cave declared in it."""
     return make_project(world, world / "shop")
-
-
-def make_project(home: Path, root: Path) -> Cave:
-    root.mkdir(parents=True)
-    cave = Cave(home, root)
-    cave.git("init", "-q")
-    cave.write(".gitignore", "*.log\nnode_modules\n")
-    cave.write("README.md", "# shop\n")
-    cave.git("add", "-A")
-    cave.git("commit", "-qm", "first")
-    cave.declare(ONE_CAVE)
-    return cave
 
 
 @pytest.fixture

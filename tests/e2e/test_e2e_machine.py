@@ -5,8 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from caving import ONE_CAVE, SLEEPER, Cave, eventually, snapshot
-from conftest import make_project
+from caving import ONE_CAVE, SLEEPER, Cave, eventually, make_project, snapshot
 
 HOSTILE = "set -g default-command 'exit 1'\nset -g base-index 7\nset -g pane-base-index 3\n"
 HOSTILE += (

@@ -1,0 +1,104 @@
+"""The rows of ``ps``: of one project, or of all that live on the socket."""
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+
+from agentcave.cli import project as projects
+from agentcave.cli.choose import groups_of, keys_of
+from agentcave.cli.terminal import colored, say
+from agentcave.errors import CaveError, Unavailable
+from agentcave.hosts import LocalHost
+from agentcave.model.observed import Observed
+from agentcave.reconcile.live import observe_sessions
+from agentcave.report.sessions import Row, render_rows, rows_json, rows_of
+from agentcave.sessions.panes import Reading
+from agentcave.state import State
+
+
+def list_project(args: argparse.Namespace, reading: Reading) -> int:
+    try:
+        identity, live = projects.identify(args, reading)
+    except Unavailable as exc:
+        return _unreachable(args, exc)
+    spec = identity.spec or projects.spec_from_stamps(identity, live)
+    state = projects.state_for_reading(identity.uid)
+    observed = observe_sessions(live, identity.uid, state.histories())
+    rows = rows_of(spec, observed, state.key())
+    if args.caves:
+        wanted = set(keys_of(args.caves, spec.declared, groups_of(spec)))
+        rows = [row for row in rows if row.key in wanted]
+    return _show(args, identity, rows, state)
+
+
+def _show(
+    args: argparse.Namespace, identity: projects.Identity, rows: list[Row], state: State
+) -> int:
+    if args.workspaces:
+        from agentcave.workspaces import GitFailed, git_state
+
+        host, known = LocalHost(), {}
+        records = {record.path: record for record in state.workspaces().values()}
+        for row in rows:
+            record = records.get(row.path)
+            if row.path not in known and os.path.isdir(row.path):
+                with contextlib.suppress(GitFailed):  # a directory that is no checkout
+                    known[row.path] = git_state(host, row.path, record and record.base)
+        rows = [row._replace(git=known.get(row.path)) for row in rows]
+    if args.json:
+        print(rows_json(identity.name, identity.uid, identity.file, rows))
+    elif args.names:
+        print("\n".join("/".join(row.key) for row in rows))
+    else:
+        print(render_rows(rows, int(time.time()), colored(args), git=args.workspaces))
+    return 0
+
+
+def _with_git(rows: list[Row], state: State) -> list[Row]:
+    """What git says of each workspace; nothing of one that is no checkout."""
+    from agentcave.workspaces import git_state
+
+    host, known = LocalHost(), {}
+    bases = {record.path: record.base for record in state.workspaces().values()}
+    for path in dict.fromkeys(row.path for row in rows if os.path.isdir(row.path)):
+        with contextlib.suppress(CaveError):
+            known[path] = git_state(host, path, bases.get(path))
+    return [row._replace(git=known.get(row.path)) for row in rows]
+
+
+def _unreachable(args: argparse.Namespace, exc: Unavailable) -> int:
+    """Without tmux the declared agents are shown as unreachable, and the exit code says it."""
+    located = projects.require(projects.locate(args))
+    document = projects.load(located)
+    spec = projects.resolve(document, tuple(document.caves))
+    state = projects.state_for_reading(document.uid)
+    observed = Observed(unreachable=exc.message, history=state.histories())
+    identity = projects.Identity(spec.name, spec.uid, spec.file, spec)
+    _show(args, identity, rows_of(spec, observed, state.key()), state)
+    say(args, str(exc))
+    return exc.exit_code
+
+
+def list_all(args: argparse.Namespace, reading: Reading) -> int:
+    live = reading.sessions()
+    uids = {one.stamp.uid: one.stamp for one in live}
+    rows: list[Row] = []
+    for uid, stamp in sorted(uids.items(), key=lambda item: (item[1].project, item[0])):
+        identity = projects.Identity(stamp.project, uid, stamp.file, None)
+        spec = projects.spec_from_stamps(identity, live)
+        try:
+            state = projects.state_for_reading(uid)
+            observed = observe_sessions(live, uid, state.histories())
+        except CaveError as exc:
+            print(exc, file=sys.stderr)
+            continue
+        rows += rows_of(spec, observed, None, project=stamp.project)
+    if args.json:
+        print(rows_json(None, None, None, rows))
+    elif args.names:
+        print("\n".join("/".join((row.project or "", *row.key)) for row in rows))
+    else:
+        print(render_rows(rows, int(time.time()), colored(args), git=False))
+    return 0

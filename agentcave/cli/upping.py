@@ -1,0 +1,33 @@
+"""What ``up`` does under the lock."""
+
+import argparse
+from contextlib import closing
+
+from agentcave import config
+from agentcave.cli import project as projects
+from agentcave.cli.choose import keys_of
+from agentcave.cli.converge import change_intents, converge
+from agentcave.cli.trusting import check_trust
+from agentcave.model.desired import Request
+from agentcave.sessions.panes import Reading
+
+
+def up(args: argparse.Namespace, located: projects.Located, reading: Reading) -> int:
+    document = projects.load(located)
+    names = config.select(
+        document, args.caves, profiles=args.profile, dependencies=not args.no_deps
+    )
+    state = projects.state_for_writing(document.name, document.uid, document.file)
+    with closing(state):
+        check_trust(args, located, document, state)
+        spec = projects.resolve(document, names)
+        named = keys_of(args.caves, document.declared, document.groups)
+        change_intents(state, named, "running")
+        return converge(
+            args,
+            spec,
+            state,
+            Request(revive=frozenset(named), force=args.force, orphans=not args.caves),
+            wait_for=args.wait_for or ("ready" if args.wait else None),
+            reading=reading,
+        )
