@@ -7,12 +7,12 @@ from agentcave.errors import CaveError
 
 
 def state_root(environ: Mapping[str, str]) -> str:
-    base = environ.get("XDG_STATE_HOME") or os.path.join(_home(environ), ".local", "state")
+    base = _absolute(environ, "XDG_STATE_HOME") or os.path.join(_home(environ), ".local", "state")
     return os.path.join(base, "agentcave")
 
 
 def cache_folder(environ: Mapping[str, str]) -> str:
-    base = environ.get("XDG_CACHE_HOME") or os.path.join(_home(environ), ".cache")
+    base = _absolute(environ, "XDG_CACHE_HOME") or os.path.join(_home(environ), ".cache")
     return os.path.join(base, "agentcave")
 
 
@@ -40,6 +40,12 @@ def project_folder(root: str, name: str, uid: str) -> str:
             "make it writable, or set XDG_STATE_HOME to a folder that is",
         ) from exc
     return folder
+
+
+def _absolute(environ: Mapping[str, str], name: str) -> str | None:
+    """A relative path there is to be ignored (XDG Base Directory specification)."""
+    path = environ.get(name, "")
+    return path if os.path.isabs(path) else None
 
 
 def _home(environ: Mapping[str, str]) -> str:

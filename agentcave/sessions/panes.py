@@ -31,11 +31,11 @@ class Reading:
         self._pending = self._begin()
 
     def _begin(self) -> Pending:
-        return self._host.begin(
-            self._server.list_panes_argv(),
-            environment=scrubbed(os.environ),
-            timeout=READ_TIMEOUT,
-        )
+        try:
+            argv = self._server.list_panes_argv()
+        except TmuxError as exc:
+            raise translated(exc) from exc
+        return self._host.begin(argv, environment=scrubbed(os.environ), timeout=READ_TIMEOUT)
 
     def sessions(self) -> list[ObservedSession]:
         """Every stamped session, whoever's. Raises CaveError when tmux cannot be read.

@@ -51,6 +51,8 @@ class State:
 
     def meta(self, name: str) -> bytes | None:
         for (value,) in self._rows("SELECT value FROM meta WHERE name = ?", (name,)):
+            if value is None:
+                return None
             return value if isinstance(value, bytes) else str(value).encode()
         return None
 
@@ -138,10 +140,7 @@ class State:
             with self._connection as db:
                 yield db
         except sqlite3.Error as exc:
-            raise CaveError(
-                f"cannot write the project's history in {self.folder}: {exc}",
-                "free some space or make it writable, then run the same command again",
-            ) from exc
+            raise _unwritable(self.folder, exc) from exc
 
 
 def open_state(folder: str) -> State:
@@ -152,7 +151,7 @@ def open_state(folder: str) -> State:
             connection.executescript(SCHEMA)
         except sqlite3.Error as exc:
             connection.close()
-            raise _unreadable(folder, exc) from exc
+            raise _unwritable(folder, exc) from exc
     return State(connection, folder)
 
 
@@ -193,6 +192,13 @@ def _connect(path: str, mode: str) -> sqlite3.Connection:
     if mode != "ro":
         connection.execute("PRAGMA synchronous = NORMAL")
     return connection
+
+
+def _unwritable(folder: str, exc: sqlite3.Error) -> CaveError:
+    return CaveError(
+        f"cannot write the project's history in {folder}: {exc}",
+        "free some space or make it writable, then run the same command again",
+    )
 
 
 def _unreadable(folder: str, exc: sqlite3.Error) -> CaveError:

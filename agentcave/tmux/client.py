@@ -168,7 +168,7 @@ class Client:
             return
         said = done.stderr.decode(errors="replace").strip()
         if answer.about is None:
-            if done.returncode == 0:
+            if done.returncode == 0 and not said:
                 raise Garbage(f"it printed {done.stdout[:80]!r}")
             if done.returncode in (126, 127):
                 raise TmuxMissing(self.server.program)

@@ -126,7 +126,9 @@ def failure(server: Server, said: str, command: str, environ: Mapping[str, str])
     if said.startswith("no server running on"):
         return NoServer(server.socket)
     if said.startswith(("error connecting to", "error creating", "couldn't create directory")):
-        nothing = said.endswith(("(No such file or directory)", "(Connection refused)"))
+        nothing = said.startswith("error connecting to") and said.endswith(
+            ("(No such file or directory)", "(Connection refused)")
+        )
         return NoServer(server.socket) if nothing else Unreachable(server.socket, said)
     if "has unsafe permissions" in said or "socket file name too long" in said.lower():
         return Unreachable(server.socket, said)
