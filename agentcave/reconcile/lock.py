@@ -25,11 +25,21 @@ def project_lock(
         raise CaveError(f"cannot lock the project in {folder}: {exc.strerror}") from exc
     try:
         _acquire(descriptor, path, timeout, waiting)
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, f"agentcave {command} (pid {os.getpid()})\n".encode(), 0)
+        _sign(descriptor, path, command)
         yield
     finally:
         os.close(descriptor)
+
+
+def _sign(descriptor: int, path: str, command: str) -> None:
+    try:
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, f"agentcave {command} (pid {os.getpid()})\n".encode(), 0)
+    except OSError as exc:
+        raise CaveError(
+            f"cannot write {path}: {exc.strerror}",
+            "free some space, then run the same command again",
+        ) from exc
 
 
 def _acquire(descriptor: int, path: str, timeout: float, waiting: Callable[[str], None]) -> None:

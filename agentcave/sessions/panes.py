@@ -28,7 +28,11 @@ class Reading:
 
     def __init__(self, host: Host, server: Server) -> None:
         self._host, self._server = host, server
-        self._pending = self._begin()
+        self._failed: CaveError | None = None
+        try:
+            self._pending = self._begin()
+        except CaveError as exc:  # raised when the answer is asked for: not all need it
+            self._failed = exc
 
     def _begin(self) -> Pending:
         try:
@@ -44,6 +48,8 @@ class Reading:
         it ended is unknown until another child of the server ends (tmux issue 4559). SIGCHLD
         makes the server look, so it is sent, and the panes are read again.
         """
+        if self._failed is not None:
+            raise self._failed
         attempt = 0
         while True:
             rows = self._rows()
