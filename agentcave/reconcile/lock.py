@@ -37,7 +37,7 @@ def _sign(descriptor: int, path: str, command: str) -> None:
         os.pwrite(descriptor, f"agentcave {command} (pid {os.getpid()})\n".encode(), 0)
     except OSError as exc:
         raise CaveError(
-            f"cannot write {path}: {exc.strerror}",
+            f"cannot write the project's history, {path}: {exc.strerror}",
             "free some space, then run the same command again",
         ) from exc
 
