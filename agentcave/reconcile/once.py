@@ -19,6 +19,7 @@ from agentcave.reconcile.observe import Sight, observe
 from agentcave.reconcile.sweep import leftovers, reap
 from agentcave.sessions.panes import Reading
 from agentcave.state import State
+from agentcave.tmux import lent_names
 
 if TYPE_CHECKING:
     from agentcave.apply.events import Event
@@ -95,7 +96,10 @@ async def act(
     from agentcave.sessions import TmuxSessionManager
 
     await reap(state.folder, (*left_over(seen, state), *_replaced(seen.plan)))
-    async with TmuxSessionManager(socket, host=host, environ=environ) as sessions:
+    names = None if seen.sight.served else lent_names(environ)
+    async with TmuxSessionManager(
+        socket, host=host, environ=environ, server_names=names
+    ) as sessions:
         observed, seeds = seen.sight.observed, seen.sight.seeds
         hands = Hands(
             Tools(host, sessions, state, environ, seen.desired, observed, seeds, key, timeout)

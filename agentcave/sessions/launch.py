@@ -46,7 +46,8 @@ def script(
         f"unset {' '.join(gone)}",
         *(f"export {name}={quote(value)}" for name, value in handed.items()),
         f'cd -P -- {place} && [ "$PWD" = {place} ] || '
-        f"{{ printf '%s\\n' {complaint} >&2; exit {WRONG_DIRECTORY}; }}",
+        # Of what a process prints in its last moment, tmux 3.3a now and then shows nothing.
+        f"{{ printf '%s\\n' {complaint} >&2; /bin/sleep 0.3; exit {WRONG_DIRECTORY}; }}",
         "unset OLDPWD",
         "exec " + " ".join(map(quote, words)),
         "}",

@@ -29,6 +29,8 @@ class Reading:
     def __init__(self, host: Host, server: Server) -> None:
         self._host, self._server = host, server
         self._failed: CaveError | None = None
+        self.served = False
+        """Whether there was anything at all on the server, whoever's."""
         try:
             self._pending = self._begin()
         except CaveError as exc:  # raised when the answer is asked for: not all need it
@@ -53,6 +55,7 @@ class Reading:
         attempt = 0
         while True:
             rows = self._rows()
+            self.served = bool(rows)
             if attempt == NUDGES or not deaths_unknown(rows):
                 return stamped(rows)
             attempt += 1

@@ -19,11 +19,19 @@ from agentcave.sessions.base import Session, SessionGone, SessionOptions
 from agentcave.sessions.ending import Endings
 from agentcave.sessions.pane import TmuxSession
 from agentcave.sessions.panes import NUDGES, stamped, translated
-from agentcave.tmux import CommandFailed, Server, TmuxError, commands, deaths_unknown
+from agentcave.tmux import (
+    CommandFailed,
+    Server,
+    TmuxError,
+    check_version,
+    commands,
+    deaths_unknown,
+)
 from agentcave.tmux.client import Client, ServerFacts, connect
 from agentcave.tmux.commands import Choice, Command
 from agentcave.tmux.formats import ROW, parse_rows
 
+VERSION_TIMEOUT = 10.0
 SESSION_ID = re.compile("[0-9a-f]{16}")
 
 
@@ -31,7 +39,8 @@ class TmuxSessionManager:
     """A ``SessionManager`` on one tmux server, which is started when it does not run.
 
     ``socket`` is a name, or a path when it holds a slash. Use it as an async context manager;
-    what tmux cannot do is raised as ``CaveError``.
+    what tmux cannot do is raised as ``CaveError``. ``server_names``: the variables that the
+    server lends to every pane, when they are known; else it is asked.
     """
 
     def __init__(
@@ -40,6 +49,7 @@ class TmuxSessionManager:
         *,
         host: Host | None = None,
         environ: Mapping[str, str] | None = None,
+        server_names: tuple[str, ...] | None = None,
     ) -> None:
         self.host: Host = host or LocalHost()
         self.server = Server(socket)
@@ -48,20 +58,22 @@ class TmuxSessionManager:
         self._reserved: dict[str, TmuxSession] = {}
         self._stack = contextlib.AsyncExitStack()
         self._client: Client | None = None
-        self._names: tuple[str, ...] = ()
+        self._names = server_names
         self._reading = anyio.Lock()
         self._reads = 0
         self._seen: dict[str, ObservedSession] = {}
 
     async def __aenter__(self) -> Self:
         try:
+            check_version(self.host.read(self.server.version_argv(), timeout=VERSION_TIMEOUT))
             connection = connect(self.server, self.host.run, environ=self.environ)
             self._client = await self._stack.enter_async_context(connection)
-            lines = await self._client.run(*commands.show_environment())
+            if self._names is None:
+                lines = await self._client.run(*commands.show_environment())
+                self._names = tuple(line.decode().partition("=")[0] for line in lines)
         except TmuxError as exc:
             await self._stack.aclose()
             raise translated(exc) from exc
-        self._names = tuple(line.decode().partition("=")[0].lstrip("-") for line in lines)
         return self
 
     async def __aexit__(
@@ -134,6 +146,7 @@ class TmuxSessionManager:
     @property
     def server_names(self) -> tuple[str, ...]:
         """The variables that the server lends to every pane."""
+        assert self._names is not None, "use it inside `async with`"
         return self._names
 
     async def panes(self) -> dict[str, ObservedSession]:

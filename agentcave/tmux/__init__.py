@@ -20,6 +20,7 @@ from agentcave.tmux.formats import stamp_word as stamp_word
 from agentcave.tmux.server import Server as Server
 from agentcave.tmux.server import check_version as check_version
 from agentcave.tmux.server import interpret as interpret
+from agentcave.tmux.server import lent_names as lent_names
 from agentcave.tmux.server import parse_panes as parse_panes
 from agentcave.tmux.server import scrubbed as scrubbed
 from agentcave.tmux.versions import Version as Version

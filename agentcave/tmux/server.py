@@ -28,6 +28,12 @@ _PASSED = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TERM", "TM
 }
 
 
+_LOCALE = [
+    *("LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC", "LC_TIME"),
+    *("LC_ADDRESS", "LC_IDENTIFICATION", "LC_MEASUREMENT", "LC_NAME", "LC_PAPER", "LC_TELEPHONE"),
+]
+
+
 class Completed(Protocol):
     """A process that has ended."""
 
@@ -77,6 +83,11 @@ class Server(NamedTuple):
 def _protect_semicolon(word: str) -> str:
     """tmux takes a final semicolon of an argument for the end of the command."""
     return f"{word[:-1]}\\;" if word.endswith(";") else word
+
+
+def lent_names(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What a server that does not run yet can come to lend to its panes, whoever starts it."""
+    return (*_PASSED, *_LOCALE, *scrubbed(environ))
 
 
 def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
