@@ -32,7 +32,9 @@ class Launches:
         past = self._tools.observed.history.get(agent.key, NO_HISTORY)
         new = fresh or agent.spec.resume == "never" or not self._goes_on(agent, past)
         conversation = past.conversation
-        if new or conversation is None:
+        if not adapter_of(agent.spec.type).CONVERSES:
+            conversation = None
+        elif new or conversation is None:
             conversation = str(uuid.uuid4())
         return History(
             intent="running",

@@ -34,6 +34,7 @@ def begin(args: argparse.Namespace, *, restart: bool) -> int:
             only=picked,
             revive=picked,
             restart=picked if restart else frozenset(),
+            drifted=restart,
             fresh=getattr(args, "fresh", False),
             setup=getattr(args, "setup", False),
             cause="restart",

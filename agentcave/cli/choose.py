@@ -37,12 +37,12 @@ def groups_of(spec: ProjectSpec) -> dict[str, list[str]]:
     return groups
 
 
-def only_agent(word: str, declared: Declared) -> Key:
+def only_agent(word: str, declared: Declared, groups: Mapping[str, Sequence[str]]) -> Key:
     """The one agent that CAVE or CAVE/AGENT means. Raises UsageError when it is not one."""
-    keys = keys_of([word], declared, {})
+    keys = keys_of([word], declared, groups)
     if len(keys) != 1:
         names = ", ".join("/".join(key) for key in keys)
-        raise UsageError(f"{word} has several agents", f"say which: {names}")
+        raise UsageError(f"{word} means several agents", f"say which: {names}")
     return keys[0]
 
 

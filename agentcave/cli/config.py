@@ -17,7 +17,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     located = projects.require(projects.locate(args))
     document = projects.load(located)
-    spec = projects.resolve(document, tuple(document.caves))
+    chosen = config.select(document, (), profiles=args.profile)
+    spec = projects.resolve(document, chosen)
     for warning in spec.warnings:
         say(args, f"warning: {warning}")
     if args.check:

@@ -12,7 +12,7 @@ SHOWN_BYTES = 1 << 20
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("cave", metavar="CAVE")
     parser.add_argument("--show", metavar="FILE", help="print one file")
-    parser.add_argument("--diff", action="store_true", help="what was edited since it was seeded")
+    parser.add_argument("--diff", action="store_true", help="against what would be seeded now")
 
 
 def run(args: argparse.Namespace) -> int:

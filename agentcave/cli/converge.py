@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 
 from agentcave.cli import project as projects
@@ -11,11 +12,12 @@ from agentcave.cli.locking import timeout_of as timeout_of
 from agentcave.cli.terminal import colored, say
 from agentcave.hosts import LocalHost
 from agentcave.model.desired import Request, Wanted
-from agentcave.model.observed import History, Key
+from agentcave.model.observed import History, Intent, Key
 from agentcave.model.spec import ProjectSpec
 from agentcave.plan.plan import Plan
 from agentcave.plan.status import is_complete
 from agentcave.reconcile.once import Outcome, Pass, act, check_programs, left_over, look
+from agentcave.reconcile.servers import refuse_elsewhere
 from agentcave.report.plan import render_plan
 from agentcave.report.text import paint
 from agentcave.sessions.panes import Reading
@@ -47,6 +49,7 @@ def converge(
     host = LocalHost()
     key = state.ensure_key()
     seen = look(host, reading or projects.begin_reading(args), spec, request, state, key, wanted)
+    refuse_elsewhere(host, state, seen.desired.uid, seen.sight.server_pid)
     _remember(state, seen)
     if seen.sight.exposed:
         ensure_ignored(seen.desired.directory)
@@ -77,21 +80,21 @@ def report(args: argparse.Namespace, plan: Plan, outcome: Outcome) -> int:
     if getattr(args, "json", False):
         print(outcome_json(plan, outcome.events))
     else:
-        for line in failures(outcome.events):
-            say(args, paint(line, "31", colored(args)))
+        for line in failures(outcome.events, plan.file):
+            print(paint(line, "31", colored(args)), file=sys.stderr)
         if not args.quiet:
             for cave, note in plan.notes:
                 say(args, f"{cave}: {note}")
             print(render_outcome(plan, outcome.events))
     for trouble in outcome.troubles:
-        say(args, trouble)
+        print(trouble, file=sys.stderr)
     if outcome.late:
         return 124
     bad = any(event.result != "done" for event in outcome.events)
     return 1 if bad or outcome.troubles else 0
 
 
-def change_intents(state: State, keys: list[Key], intent: str) -> None:
+def change_intents(state: State, keys: list[Key], intent: Intent) -> None:
     """Write down what a person wants of agents; a controller reads it too."""
     known = state.histories()
     changed = {}
@@ -99,7 +102,7 @@ def change_intents(state: State, keys: list[Key], intent: str) -> None:
         past = known.get(key, History())
         if past.intent != intent or (intent == "running" and past.ended == "stopped"):
             ended = None if past.ended == "stopped" else past.ended
-            changed[key] = past._replace(intent=intent, ended=ended)  # type: ignore[arg-type]
+            changed[key] = past._replace(intent=intent, ended=ended)
     if changed:
         state.put_histories(changed)
 

@@ -21,8 +21,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    projects.locate(args, changes=True)
-    identity, live = projects.identify(args, projects.begin_reading(args))
+    projects.check_place(args)
+    identity, live = projects.identify(args, projects.begin_reading(args), ending=True)
     spec = identity.spec or projects.spec_from_stamps(identity, live)
     chosen = None
     if args.caves:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from contextlib import closing
 
 from agentcave import config
 from agentcave.apply.environment import compose
@@ -27,7 +28,8 @@ def run(args: argparse.Namespace) -> int:
     names = config.select(document, [args.cave], dependencies=False)
     if len(names) != 1:
         raise UsageError(f"{args.cave} is several caves", f"say which: {', '.join(names)}")
-    check_trust(args, located, document, projects.state_for_reading(document.uid))
+    with closing(projects.state_for_writing(document.name, document.uid, document.file)) as state:
+        check_trust(args, located, document, state)
     spec = projects.resolve(document, names)
     cave = spec.caves[0]
     environment = compose(

@@ -1,6 +1,7 @@
 """``agentcave init``: a commented caves.yaml that fits this repository."""
 
 import argparse
+import json
 import os
 
 from agentcave.cli import project as projects
@@ -15,7 +16,12 @@ CONTEXT_SOURCES = {
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--type", dest="agent", help="agent type (default: claude, else demo)")
+    parser.add_argument(
+        "--type",
+        dest="agent",
+        choices=("claude", "demo"),
+        help="agent type (default: claude where it is installed, else demo)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,7 +51,7 @@ def compose(directory: str, agent: str, base: str | None) -> str:
         "# What runs here: `agentcave up -f caves.yaml`, `agentcave ps`, `agentcave down`.",
         "# `agentcave schema` prints every key with its meaning.",
         "version: 1",
-        f"name: {name if is_legal(name) else suggest(name)}",
+        f"name: {json.dumps(name if is_legal(name) else suggest(name))}",
         "",
         "defaults:                     # merged under every cave",
         *_workspace(base),
@@ -73,9 +79,8 @@ def _workspace(base: str | None) -> list[str]:
             "  # with git, `type: worktree` gives each cave a checkout and a branch of its own",
             "  workspace: {type: directory, path: .}",
         ]
-    return [
-        f"  workspace: {{type: worktree, base: {base}}}   # a checkout and a branch for each cave",
-    ]
+    comment = "# a checkout and a branch for each cave"
+    return [f"  workspace: {{type: worktree, base: {json.dumps(base)}}}   {comment}"]
 
 
 def _context(directory: str) -> list[str]:

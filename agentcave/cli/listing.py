@@ -37,16 +37,7 @@ def _show(
     args: argparse.Namespace, identity: projects.Identity, rows: list[Row], state: State
 ) -> int:
     if args.workspaces:
-        from agentcave.workspaces import GitFailed, git_state
-
-        host, known = LocalHost(), {}
-        records = {record.path: record for record in state.workspaces().values()}
-        for row in rows:
-            record = records.get(row.path)
-            if row.path not in known and os.path.isdir(row.path):
-                with contextlib.suppress(GitFailed):  # a directory that is no checkout
-                    known[row.path] = git_state(host, row.path, record and record.base)
-        rows = [row._replace(git=known.get(row.path)) for row in rows]
+        rows = _with_git(rows, state)
     if args.json:
         print(rows_json(identity.name, identity.uid, identity.file, rows))
     elif args.names:

@@ -31,6 +31,13 @@ def locate(args: argparse.Namespace, changes: bool = False) -> Located:
     A worktree holds a copy of the caves file: inside a workspace of ours, the project that owns
     it is meant, and to change that one it has to be named. Raises UsageError.
     """
+    if args.project:
+        raise UsageError(
+            f"-p selects among live projects, and `{args.verb}` goes by a file"
+            if not args.file
+            else "-f and -p both name a project",
+            "use -f FILE alone",
+        )
     if args.file:
         return Located(tuple(_real(absolute(file)) for file in args.file), False)
     here = absolute("")

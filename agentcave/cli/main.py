@@ -14,7 +14,7 @@ EX_SOFTWARE = 70
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-class Terminated(BaseException):
+class Terminated(KeyboardInterrupt):
     """SIGTERM, so that everything is put in order on the way out, as for Ctrl-C."""
 
 
@@ -39,11 +39,11 @@ def _guarded(argv: list[str]) -> int:
         return exc.exit_code
     except BrokenPipeError:
         return 128 + signal.SIGPIPE
+    except Terminated:
+        return 128 + signal.SIGTERM
     except KeyboardInterrupt:
         _complain("interrupted; run the same command again to go on")
         return 128 + signal.SIGINT
-    except Terminated:
-        return 128 + signal.SIGTERM
     except Exception as exc:
         if isinstance(exc, OSError) and exc.errno in DISK_FULL:
             _complain(f"cannot write: {exc.strerror} (free some space, then run it again)")

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-import time
+from threading import Lock, Timer
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -24,11 +24,16 @@ class Progress:
         self._lines = args.verbose and not args.quiet
         self._wanted = sys.stderr.isatty() and not args.quiet and not self._lines
         self._total, self._done = total, 0
-        self._began = time.monotonic()
+        self._doing = "…"
+        self._lock = Lock()
         self._bar: Bar | None = None
         self._task: TaskID | None = None
+        self._timer = Timer(QUIET_SECONDS, self._start)
+        self._timer.daemon = True
 
     def __enter__(self) -> Self:
+        if self._wanted:
+            self._timer.start()
         return self
 
     def __exit__(
@@ -37,15 +42,20 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._timer.cancel()
+        with self._lock:
+            self._wanted = False
+            if self._bar is not None:
+                self._bar.stop()
 
     def __call__(self, event: "Event") -> None:
         self._done += event.result not in ("started", "refused", "held")
         if self._lines:
             self._log(event)
-        elif self._wanted and time.monotonic() - self._began > QUIET_SECONDS:
-            self._show(event)
+        elif self._wanted:
+            with self._lock:
+                self._doing = f"{event.step.verb} {event.step.name}"
+                self._show()
 
     def _log(self, event: "Event") -> None:
         from agentcave.logs import logger
@@ -61,17 +71,25 @@ class Progress:
             error=event.error and one_line(event.error),
         )
 
-    def _show(self, event: "Event") -> None:
-        if self._bar is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-            from rich.progress import Progress as Bar
+    def _start(self) -> None:
+        """Begin to show, from the timer's thread: one long step brings no event for minutes."""
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+        from rich.progress import Progress as Bar
 
-            columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-            self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task("", total=self._total)
-        assert self._task is not None
-        self._bar.update(
-            self._task, completed=self._done, description=f"{event.step.verb} {event.step.name}"
+        columns = (
+            SpinnerColumn(),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
         )
+        with self._lock:
+            if self._wanted:
+                self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
+                self._task = self._bar.add_task(self._doing, total=self._total)
+                self._show()
+                self._bar.start()
+
+    def _show(self) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=self._done, description=self._doing)

@@ -50,30 +50,52 @@ class Identity(NamedTuple):
     spec: ProjectSpec | None
 
 
-def identify(args: argparse.Namespace, reading: Reading) -> tuple[Identity, list[ObservedSession]]:
+def identify(
+    args: argparse.Namespace, reading: Reading, *, ending: bool = False
+) -> tuple[Identity, list[ObservedSession]]:
     """The project for commands that need no more than its identity, and what lives.
 
-    A file that is broken or missing is said on stderr, and the stamps take its place. Raises
-    UsageError when neither names a project.
+    A file that is broken or missing, or not trusted where it says how agents are ``ending``, is
+    named on stderr, and the stamps take its place. Raises UsageError when neither names a project,
+    and SpecError for a broken file of which nothing lives.
     """
-    located = Located((), True) if args.project else locate(args)
+    located = Located((), True) if args.project and not args.file else locate(args)
+    wrong: SpecError | None = None
     live: list[ObservedSession] | None = None
     if located.files:
         try:
             document = load(located)
             live = reading.sessions()
-            spec = resolve(document, _selected_or_live(args, document, live))
-            return Identity(spec.name, spec.uid, spec.file, spec), live
+            if not ending or _is_trusted(located, document):
+                spec = resolve(document, _caves(args, document, live, ending))
+                return Identity(spec.name, spec.uid, spec.file, spec), live
+            say(args, f"{document.file} is not trusted as it is; going by what runs instead")
         except SpecError as exc:
+            wrong = exc
             count = len(exc.problems)
             more = f" (and {count - 1} more)" if count > 1 else ""
             say(args, f"{exc.problems[0]}{more}; going by what runs instead")
     live = reading.sessions() if live is None else live
-    return _by_stamps(args, located, live), live
+    return _by_stamps(args, located, live, wrong), live
+
+
+def check_place(args: argparse.Namespace) -> None:
+    """Raises UsageError where nothing may be changed without naming the file: inside a cave."""
+    if not args.project:
+        locate(args, changes=True)
+
+
+def _is_trusted(located: Located, document: config.Document) -> bool:
+    from agentcave.cli.trusting import is_trusted
+
+    return is_trusted(located, document, state_for_reading(document.uid))
 
 
 def _by_stamps(
-    args: argparse.Namespace, located: Located, live: Iterable[ObservedSession]
+    args: argparse.Namespace,
+    located: Located,
+    live: Iterable[ObservedSession],
+    wrong: SpecError | None,
 ) -> Identity:
     projects = {one.stamp.uid: one.stamp for one in live}
     if args.project:
@@ -87,7 +109,7 @@ def _by_stamps(
     elif located.files:
         matching = [stamp for uid, stamp in projects.items() if uid == located.uid]
         if not matching:
-            raise CaveError(f"nothing of {located.files[0]} runs", "correct the file first")
+            raise wrong or CaveError(f"nothing of {located.files[0]} runs")
     else:
         matching = list(projects.values())
     if len(matching) != 1:
@@ -119,10 +141,18 @@ def spec_from_stamps(identity: Identity, live: Iterable[ObservedSession]) -> Pro
     return ProjectSpec(identity.name, identity.uid, identity.file, directory, caves, declared)
 
 
-def _selected_or_live(
-    args: argparse.Namespace, document: config.Document, live: Iterable[ObservedSession]
+def _caves(
+    args: argparse.Namespace,
+    document: config.Document,
+    live: Iterable[ObservedSession],
+    ending: bool,
 ) -> tuple[str, ...]:
-    """The caves of the selected profiles, and all that runs whatever its profile."""
+    """The caves of the selected profiles, and all that runs whatever its profile.
+
+    What ends takes all, but those with a variable that is not set here would be an error then.
+    """
+    if ending and document.dollars.isdisjoint(document.caves):
+        return tuple(document.caves)
     selected = config.select(document, (), profiles=args.profile)
     running = {one.stamp.cave for one in live if one.stamp.uid == document.uid}
     extra = running.difference(selected)

@@ -22,15 +22,11 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("there is no text to send", "give it as an argument, or - for stdin")
     _, key, session = target(args, args.agent)
     name = "/".join(key)
-    try:
-        if session is None:
-            raise CaveError(f"not-delivered: {name} does not run", "`agentcave up` starts it")
-        import anyio
+    if session is None:
+        raise CaveError(f"not-delivered: {name} does not run", "`agentcave up` starts it")
+    import anyio
 
-        anyio.run(_send, projects.server(args).socket, session, text, not args.no_enter)
-    except CaveError as exc:
-        print(f"agentcave: {exc}", file=sys.stderr)
-        return 1
+    anyio.run(_send, projects.server(args).socket, session, text, not args.no_enter)
     print(f"sent to {name}")
     return 0
 

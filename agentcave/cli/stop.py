@@ -12,8 +12,8 @@ arguments = agents.arguments
 
 
 def run(args: argparse.Namespace) -> int:
-    projects.locate(args, changes=True)
-    identity, live = projects.identify(args, projects.begin_reading(args))
+    projects.check_place(args)
+    identity, live = projects.identify(args, projects.begin_reading(args), ending=True)
     spec = identity.spec or projects.spec_from_stamps(identity, live)
     words = args.names or [cave.name for cave in spec.caves]
     keys = keys_of(words, spec.declared, groups_of(spec))

@@ -3,7 +3,7 @@
 import argparse
 
 from agentcave.cli import project as projects
-from agentcave.cli.choose import only_agent
+from agentcave.cli.choose import groups_of, only_agent
 from agentcave.errors import CaveError
 from agentcave.model.observed import Key, ObservedSession
 
@@ -13,18 +13,14 @@ def target(
 ) -> tuple[projects.Identity, Key, ObservedSession | None]:
     """The project, the agent, and its newest session if it has one."""
     identity, live = projects.identify(args, projects.begin_reading(args))
-    declared = {
-        cave: tuple(agents)
-        for cave, agents in (
-            identity.spec or projects.spec_from_stamps(identity, live)
-        ).declared.items()
-    }
+    spec = identity.spec or projects.spec_from_stamps(identity, live)
+    declared = dict(spec.declared)
     for one in live:  # an orphan can be looked at too
         if one.stamp.uid == identity.uid and one.stamp.agent not in declared.get(
             one.stamp.cave, ()
         ):
             declared[one.stamp.cave] = (*declared.get(one.stamp.cave, ()), one.stamp.agent)
-    key = only_agent(word, declared)
+    key = only_agent(word, declared, groups_of(spec))
     sessions = [one for one in live if one.stamp.uid == identity.uid and one.stamp.key == key]
     return identity, key, sessions[-1] if sessions else None
 

@@ -5,7 +5,7 @@ import json
 import sys
 
 from agentcave import config
-from agentcave.cli.project import Located
+from agentcave.cli.locate import Located
 from agentcave.cli.terminal import can_ask, confirmed
 from agentcave.config import trust
 from agentcave.errors import NotTrusted
@@ -20,10 +20,7 @@ def check_trust(
 
     Naming a file with -f is consent, as with `make -f`.
     """
-    if not located.found:
-        return
-    now = trust.fingerprint(document)
-    if json.loads(state.text("trust") or "{}") == now:
+    if is_trusted(located, document, state):
         return
     known = state.text("trusted_texts")
     what = "has changed since it was trusted" if known else "was found by search, and may run"
@@ -37,6 +34,12 @@ def check_trust(
     raise NotTrusted(
         f"{document.file} {what}", "look at it, then `agentcave trust`; or name it with -f"
     )
+
+
+def is_trusted(located: Located, document: config.Document, state: State) -> bool:
+    if not located.found:
+        return True
+    return bool(json.loads(state.text("trust") or "{}") == trust.fingerprint(document))
 
 
 def record_trust(document: config.Document, state: State) -> None:

@@ -120,7 +120,29 @@ def agent_flaws(path: Path, agent: Mapping[str, Any]) -> Iterator[Flaw]:
         yield unknown_word(path, kind, list(known), reserved)
     if "screen" in agent and kind not in ("command", None):
         yield Flaw((*path, "screen"), "is for type command only", "leave it out", at_key=True)
+    yield from _without_effect(path, agent)
     yield from values.agent_flaws(path, agent, final=False)
+
+
+def _without_effect(path: Path, agent: Mapping[str, Any]) -> Iterator[Flaw]:
+    """Keys of the contract that this version cannot honour, and keys that a type has no use for."""
+    later = {
+        "trust_workspace": agent.get("trust_workspace") is True,
+        "screen": bool(agent.get("screen")) and agent.get("type") == "command",
+        "ready": bool((agent.get("ready") or {}).get("status")),
+    }
+    for key in (key for key, given in later.items() if given):
+        where = (*path, key, "status") if key == "ready" else (*path, key)
+        message = "is not supported yet by this version"
+        yield Flaw(where, message, "leave it out", at_key=True)
+    useless = {
+        "command": ("model", "permission_mode", "prompt"),
+        "demo": ("model", "permission_mode"),
+    }
+    for key in useless.get(agent.get("type", ""), ()):
+        if agent.get(key) is not None:
+            message = f"type {agent['type']} has no use for it"
+            yield Flaw((*path, key), message, "leave it out", at_key=True)
 
 
 def vain_removals(files: Files) -> Iterator[Flaw]:

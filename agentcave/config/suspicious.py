@@ -3,7 +3,7 @@
 import re
 
 _KEY = re.compile(
-    r"sk-ant-[A-Za-z0-9_-]+"
+    r"\bsk-ant-[A-Za-z0-9_-]{16,}"
     r"|\bgh[pousr]_[A-Za-z0-9]{16,}"
     r"|\bgithub_pat_[A-Za-z0-9_]{16,}"
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"

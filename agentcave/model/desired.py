@@ -49,13 +49,15 @@ class Request(NamedTuple):
     """What a command asks of one pass beyond the file.
 
     ``only``: the agents it is limited to, None for all. ``revive``: agents that start again even
-    when completed. ``restart``: agents that get a new process whatever their digest.
+    when completed. ``restart``: agents that get a new process whatever their digest. ``drifted``:
+    restart what runs and is not as declared any more.
     ``orphans``: remove sessions that left the file. ``cause``: why things end, for the plan.
     """
 
     only: frozenset[Key] | None = None
     revive: frozenset[Key] = frozenset()
     restart: frozenset[Key] = frozenset()
+    drifted: bool = True
     fresh: bool = False
     setup: bool = False
     force: bool = False

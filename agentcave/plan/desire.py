@@ -1,6 +1,6 @@
 """From what is written to what is wanted."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from agentcave.model.desired import Desired, DesiredAgent, DesiredCave, Wanted
 from agentcave.model.observed import History, Key
@@ -13,10 +13,12 @@ def desire(
     history: Mapping[Key, History],
     key: DigestKey | None,
     wanted: Wanted = "running",
+    revive: Collection[Key] = (),
 ) -> Desired:
     """Resolve a spec; ``key`` None (no history yet) leaves digests unknown.
 
-    An agent that was stopped by hand stays wanted as stopped; ``wanted`` "absent" is ``down``.
+    An agent that was stopped by hand stays wanted as stopped, unless it is in ``revive``;
+    ``wanted`` "absent" is ``down``.
     """
     fingerprint = _Fingerprints(spec.env, key)
     selected = {cave.name for cave in spec.caves}
@@ -27,6 +29,7 @@ def desire(
     def agent(cave: CaveSpec, one: AgentSpec) -> DesiredAgent:
         past = history.get((cave.name, one.name))
         stopped = past is not None and past.intent == "stopped" and wanted == "running"
+        stopped = stopped and (cave.name, one.name) not in revive
         return DesiredAgent(
             cave.name, one, fingerprint(cave, one), "stopped" if stopped else wanted
         )

@@ -182,6 +182,8 @@ class _Differ:
         if created:
             cause = "half made" if seen.half_made else "missing"
             before = [self._add(CreateWorkspace(cave, seen.origin), name, cause)]
+        if not created:
+            self._note_new_only(cave)
         if setup := self._setup(cave, created):
             before = [self._add(RunSetup(cave), name, setup, after=before)]
         context = self.observed.contexts[name]
@@ -197,6 +199,15 @@ class _Differ:
             cause = ", ".join(sorted({change.cause for change in changes}))
             before = [self._add(SeedContext(cave, changes), name, cause, after=before)]
         return before
+
+    def _note_new_only(self, cave: DesiredCave) -> None:
+        """What is for new workspaces only, and was added since this one was made."""
+        seen, spec = self.observed.workspaces[cave.spec.name], cave.spec.workspace
+        if seen.record is not None and seen.record.ready:
+            new = [entry for entry in (*spec.copy, *spec.link) if entry not in seen.record.placed]
+            if new:
+                text = f"{', '.join(new)}: copied and linked into new workspaces only"
+                self.notes.append((cave.spec.name, text))
 
     def _setup(self, cave: DesiredCave, created: bool) -> str | None:
         if not cave.spec.setup:
@@ -271,8 +282,9 @@ class _Differ:
         cause = self._drift(agent, session)
         if agent.key in self.request.restart:
             action = RestartSession(agent, session, self.request.fresh)
-            yield self._add(action, cave, self.request.cause, name, after)
-        elif cause is not None:
+            why = self.request.cause + (f", and {cause}" if cause else "")
+            yield self._add(action, cave, why, name, after)
+        elif cause is not None and self.request.drifted:
             held = self._held(session)
             step = self._add(RestartSession(agent, session), cave, cause, name, after, blocked=held)
             if not held:  # who waits for a held session has what it waits for: it runs

@@ -28,7 +28,7 @@ class Sight(NamedTuple):
     """What was seen. ``refreshed``: context records to bring up to date, bookkeeping only.
 
     ``adopted``: workspaces of ours that the history had forgotten. ``exposed``: git sees the
-    folder of our workspaces, since its ``.gitignore`` is gone. ``served``: a tmux server runs.
+    folder of our workspaces, since its ``.gitignore`` is gone. ``server_pid``: the tmux server's.
     """
 
     observed: Observed
@@ -36,7 +36,7 @@ class Sight(NamedTuple):
     refreshed: dict[str, dict[str, SeedRecord]]
     adopted: dict[str, WorkspaceRecord]
     exposed: bool
-    served: bool
+    server_pid: int | None
 
 
 def observe(
@@ -78,7 +78,7 @@ def observe(
     within = os.path.join(desired.directory, ".agentcave")
     ours = any(space.exists and space.path.startswith(within) for space in spaces.values())
     exposed = ours and not workspaces.is_ignored(desired.directory)
-    return Sight(seen, seeds, refreshed, adopted, exposed, reading.served)
+    return Sight(seen, seeds, refreshed, adopted, exposed, reading.server_pid)
 
 
 def _begins(cave: DesiredCave, request: Request) -> bool:

@@ -16,6 +16,7 @@ from agentcave.plan.digest import DigestKey, environment_of
 from agentcave.plan.plan import Plan, Step
 from agentcave.plan.status import end_text
 from agentcave.reconcile.observe import Sight, observe
+from agentcave.reconcile.servers import remember
 from agentcave.reconcile.sweep import leftovers, reap
 from agentcave.sessions.panes import Reading
 from agentcave.state import State
@@ -56,7 +57,7 @@ def look(
 ) -> Pass:
     """Read the world and compare; blocking, and it changes nothing."""
     history = state.histories()
-    desired = desire(spec, history, key, wanted)
+    desired = desire(spec, history, key, wanted, request.revive)
     sight = observe(host, reading, desired, request, state, history)
     return Pass(desired, sight, diff(desired, sight.observed, request, key))
 
@@ -96,7 +97,7 @@ async def act(
     from agentcave.sessions import TmuxSessionManager
 
     await reap(state.folder, (*left_over(seen, state), *_replaced(seen.plan)))
-    names = None if seen.sight.served else lent_names(environ)
+    names = None if seen.sight.server_pid else lent_names(environ)
     async with TmuxSessionManager(
         socket, host=host, environ=environ, server_names=names
     ) as sessions:
@@ -108,6 +109,8 @@ async def act(
         executor = Executor(seen.plan, hands, emit)
         try:
             events = await executor.run()
+            if _starting(seen.plan) and sessions.server_pid is not None:
+                remember(state, sessions.server, sessions.server_pid)
             troubles = await _stillborn(sessions, seen)
             waited = await _wait(hands, seen, wait_for) if wait_for else ()
         finally:

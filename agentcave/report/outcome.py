@@ -36,10 +36,10 @@ def render_outcome(plan: Plan, events: Sequence[Event]) -> str:
     return f"{plan.project}: {', '.join(parts) or 'nothing declared'}"
 
 
-def failures(events: Iterable[Event]) -> list[str]:
+def failures(events: Iterable[Event], file: str) -> list[str]:
     """A line for each step that was not done, with the reason."""
     return [
-        f"{event.step.cave}: {describe(event.step, '')} {event.result}: {plain(event.error or '')}"
+        f"{step.cave}: {describe(step, file)} {event.result}: {plain(event.error or '')}"
         for event in events
-        if event.result != "done"
+        if event.result != "done" and (step := event.step)
     ]

@@ -9,7 +9,7 @@ import anyio
 
 from agentcave.errors import CaveError
 from agentcave.hosts.ending import Ended, Family, end_families
-from agentcave.hosts.processes import ProcessId, look
+from agentcave.hosts.processes import ProcessId, identify
 from agentcave.model.spec import StopSpec
 
 GATHER = 0.01
@@ -22,14 +22,15 @@ class Endings:
         self._spare = spare
         self._batch: _Batch | None = None
 
-    async def end(self, key: str, pid: int, marker: bytes, how: StopSpec, *, asked: bool) -> None:
-        """End the tree of ``pid`` and every process that carries ``marker``.
+    async def end(
+        self, key: str, pid: int | None, marker: bytes, how: StopSpec, *, asked: bool = False
+    ) -> None:
+        """End the tree of ``pid``, if it lives, and every process that carries ``marker``.
 
         ``asked``: polite keys were typed, so half of the grace is theirs. Raises CaveError,
         naming them, for processes that could not be ended.
         """
-        process = look(pid)
-        root = process.id if process is not None else None
+        root = identify(pid) if pid is not None else None
         grace = how.grace
         if asked and root is not None:
             grace /= 2

@@ -74,16 +74,17 @@ class TmuxSession:
 
     async def stop(self, how: StopSpec | None = None) -> None:
         seen = (await self._manager.panes()).get(self.id)
-        if seen is None or seen.dead:
+        if seen is None:
             return
         how = how or self._stop
+        marker = os.fsencode(f"AGENTCAVE_SESSION_DIR={self._session_folder()}")
+        if seen.dead:  # what it started may live on; its own pid may be somebody else's by now
+            await self._manager.endings.end(self.id, None, marker, how)
+            return
         for key in how.keys or ():
             send = commands.send_text if key.literal else commands.send_keys
             await self._tell(send(seen.pane, key.value))
-        marker = f"AGENTCAVE_SESSION_DIR={self._session_folder()}"
-        await self._manager.endings.end(
-            self.id, seen.pid, os.fsencode(marker), how, asked=bool(how.keys)
-        )
+        await self._manager.endings.end(self.id, seen.pid, marker, how, asked=bool(how.keys))
 
     async def resize(self, size: tuple[int, int]) -> None:
         seen = await self._pane()

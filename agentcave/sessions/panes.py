@@ -29,8 +29,8 @@ class Reading:
     def __init__(self, host: Host, server: Server) -> None:
         self._host, self._server = host, server
         self._failed: CaveError | None = None
-        self.served = False
-        """Whether there was anything at all on the server, whoever's."""
+        self.server_pid: int | None = None
+        """The server's process, once it has answered; None without a single pane, whoever's."""
         try:
             self._pending = self._begin()
         except CaveError as exc:  # raised when the answer is asked for: not all need it
@@ -55,7 +55,7 @@ class Reading:
         attempt = 0
         while True:
             rows = self._rows()
-            self.served = bool(rows)
+            self.server_pid = rows[0].server_pid if rows else None
             if attempt == NUDGES or not deaths_unknown(rows):
                 return stamped(rows)
             attempt += 1

@@ -144,6 +144,11 @@ class TmuxSessionManager:
         return self._client.facts
 
     @property
+    def server_pid(self) -> int | None:
+        """The server's process; None as long as it was never spoken to."""
+        return self._client.facts.pid if self._client and self._client.facts else None
+
+    @property
     def server_names(self) -> tuple[str, ...]:
         """The variables that the server lends to every pane."""
         assert self._names is not None, "use it inside `async with`"

@@ -68,7 +68,7 @@ EXAMPLE = r"""
             working_dir: packages/api
             model: "${API_MODEL:-opus}"
             permission_mode: acceptEdits
-            trust_workspace: true
+            trust_workspace: false
             prompt: Follow .cave/plan.md.
             resume: auto
             environment: {}
@@ -76,12 +76,11 @@ EXAMPLE = r"""
             restart: {policy: on-failure, initial: 10s, factor: 2, max: 5m, reset_after: 10m,
                       max_restarts: 5}
             stop: {keys: [], signal: TERM, grace: 15s}
-            ready: {status: true, timeout: 60s}
+            ready: {delay: 3s, timeout: 60s}
             size: {columns: 200, rows: 50}
       tests:
         replicas: 3
-        agents: {shell: {type: command, command: [make, watch],
-                         screen: [{activity: approval, match: regex}]}}
+        agents: {shell: {type: command, command: [make, watch]}}
     """
 
 
@@ -141,15 +140,14 @@ def test_every_field_of_the_example_means_what_is_written(
     assert (claude.name, claude.type) == ("claude", "claude")
     assert (claude.command, claude.args) == (("npx", "claude"), ("--verbose",))
     assert (claude.working_dir, claude.model) == ("packages/api", "opus")
-    assert (claude.permission_mode, claude.trust_workspace) == ("acceptEdits", True)
+    assert (claude.permission_mode, claude.trust_workspace) == ("acceptEdits", False)
     assert (claude.prompt, claude.resume) == ("Follow .cave/plan.md.", "auto")
     assert (claude.environment, claude.secrets) == ({}, ())
     assert claude.restart == RestartSpec("on-failure", 10.0, 2.0, 300.0, 600.0, 5)
     assert claude.stop == StopSpec((), "TERM", 15.0)
-    assert claude.ready == ReadySpec("status", None, 60.0)
+    assert claude.ready == ReadySpec("delay", 3.0, 60.0)
     assert claude.size == (200, 50)
     assert (first.group, first.workspace.branch) == ("tests", "cave/tests-1")
-    assert first.agents[0].screen == (("approval", "regex"),)
 
 
 def test_link_and_setup_together_are_warned_about(document: Document) -> None:

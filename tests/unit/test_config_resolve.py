@@ -79,7 +79,7 @@ def test_only_selected_caves_are_filled_in(tmp_path: Path) -> None:
 
 def test_an_unset_variable_of_a_template_is_told_once_where_it_stands(tmp_path: Path) -> None:
     text = """
-        templates: {t: {agents: {demo: {model: "${NO}"}}}}
+        templates: {t: {agents: {demo: {args: ["${NO}"]}}}}
         caves: {a: {extends: [t]}, b: {extends: [t]}, c: {description: "${NO}", extends: [t]}}
         """
     lines = problems(tmp_path, text)
@@ -198,7 +198,7 @@ def test_a_prompt_comes_from_a_file_as_it_is(tmp_path: Path) -> None:
     write(tmp_path, "Say ${HELLO}\n", "prompt.md")
     text = "caves: {a: {agents: {demo: {prompt: {file: prompt.md}}}}}"
     assert caves(tmp_path, text)["a"].agents[0].prompt == "Say ${HELLO}\n"
-    write(tmp_path, "sk-ant-REDACTED", "prompt.md")
+    write(tmp_path, "sk-ant-" + "api03" * 5, "prompt.md")
     assert "holds what looks like a key" in problems(tmp_path, text)[0]
     os.unlink(tmp_path / "prompt.md")
     assert "this file cannot be read: it does not exist" in problems(tmp_path, text)[0]

@@ -174,7 +174,9 @@ def test_an_outcome_of_nothing_says_so() -> None:
 
 def test_what_was_not_done_is_told_with_the_reason() -> None:
     one = plan(wanted(cave("api", agent("codex")), cave("web")))
-    assert failures(ended(one, api="failed")) == ["api: start codex failed: no space"]
+    assert failures(ended(one, api="failed"), "/p/caves.yaml") == [
+        "api: start codex failed: no space"
+    ]
     assert json.loads(outcome_json(one, ended(one, api="failed")))["steps"][0]["outcome"] == (
         "failed"
     )

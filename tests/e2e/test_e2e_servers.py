@@ -1,0 +1,102 @@
+"""A project lives on one tmux server at a time, and what cannot be seen is not taken for gone."""
+
+import os
+
+from caving import Cave, alive, eventually
+
+TWO = """
+version: 1
+name: shop
+caves:
+  a:
+    workspace: {type: directory, path: .}
+    agents: {shell: {type: command, command: [sleep, inf]}}
+  b:
+    workspace: {type: directory, path: b}
+    agents: {shell: {type: command, command: [sleep, inf]}}
+"""
+
+
+def live(cave: Cave) -> list[int]:
+    (cave.root / "b").mkdir(exist_ok=True)
+    cave.declare(TWO)
+    cave.up()
+    pids = [pane.pid for pane in cave.agents().values()]
+    assert len(pids) == 2
+    return pids
+
+
+def test_another_socket_neither_kills_nor_doubles_what_lives(cave: Cave) -> None:
+    pids = live(cave)
+    other = str(cave.home / "other")
+    for words in (("up", "b"), ("up",), ("down",), ("stop", "a"), ("restart", "b")):
+        done = cave.run(*words, "-f", "caves.yaml", "--socket", other, code=1)
+        assert f"--socket {cave.socket}" in done.err
+        assert all(map(alive, pids))
+    assert len(cave.agents()) == 2
+    cave.run("down", "-f", "caves.yaml")
+    assert not any(map(alive, pids))
+    cave.run("up", "-f", "caves.yaml", "--socket", other)
+    cave.run("down", "-f", "caves.yaml", "--socket", other)
+
+
+def test_agents_behind_a_deleted_socket_are_left_alone(cave: Cave) -> None:
+    pids = live(cave)
+    server = int(cave.tmux("display-message", "-p", "#{pid}"))
+    os.unlink(cave.socket)
+    done = cave.up(code=1)
+    assert f"kill -USR1 {server}" in done.err
+    assert all(map(alive, pids))
+    os.kill(server, 10)
+    eventually(lambda: os.path.exists(cave.socket))
+    cave.up()
+    assert [pane.pid for pane in cave.agents().values()] == pids
+
+
+def test_down_ends_what_an_agent_left_when_it_had_ended_by_itself(cave: Cave) -> None:
+    script = "nohup setsid sleep 4242 >/dev/null 2>&1 & sleep 0.3; exit 0"
+    cave.declare(
+        "version: 1\nname: shop\ncaves:\n  a:\n    workspace: {type: directory, path: .}\n"
+        f"    agents: {{shell: {{type: command, command: [sh, -c, '{script}']}}}}\n"
+    )
+    cave.up()
+    eventually(lambda: cave.agents() == {})
+
+    def children() -> list[int]:
+        return [pid for pid in cave.processes() if b"4242" in command_line(pid)]
+
+    assert children()
+    cave.run("down", "-f", "caves.yaml")
+    assert not any(alive(pid) for pid in children())
+
+
+def test_an_untrusted_file_does_not_say_how_agents_end(cave: Cave) -> None:
+    cave.declare(TWO)
+    (cave.root / "b").mkdir()
+    cave.run("trust", "--yes")
+    cave.run("up")
+    mark = cave.root / "typed"
+    keys = f"{{keys: [{{text: 'touch {mark}'}}, Enter], grace: 2s}}"
+    cave.declare(TWO.replace("command: [sleep, inf]", f"command: [bash], stop: {keys}"))
+    done = cave.run("down")
+    assert "not trusted" in done.err
+    assert cave.agents() == {}
+    assert not mark.exists()
+
+
+def test_quiet_does_not_silence_errors(cave: Cave) -> None:
+    cave.declare(
+        "version: 1\nname: shop\ncaves:\n  a:\n    workspace: {type: directory, path: .}\n"
+        "    setup: [[sh, -c, 'echo why; exit 3']]\n    agents: {demo: {}}\n"
+    )
+    done = cave.up("--quiet", code=1)
+    assert "exit status 3" in done.err
+    assert "why" in done.err
+
+
+def command_line(pid: int) -> bytes:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
