@@ -52,12 +52,18 @@ class Executor:
                 await self._ended[number].wait()
             blocker = next((n for n in step.after if self.results[n].result != "done"), None)
             if blocker is not None:
-                before = self.results[blocker].step
-                self._report(step, "skipped", f"{before.verb} {before.name} was not done")
+                self._report(step, "skipped", self._since(self.results[blocker]))
                 return
             await self._attempt(step)
         finally:
             self._ended[step.id].set()
+
+    @staticmethod
+    def _since(before: Event) -> str:
+        if before.result == "skipped":
+            return before.error or ""
+        reason = (before.error or "").partition("\n")[0]
+        return f"since {before.step.name} {before.result}: {reason}"
 
     async def _attempt(self, step: Step) -> None:
         began = time.monotonic()

@@ -52,4 +52,4 @@ def _near(word: str, known: Sequence[str]) -> str:
     near = get_close_matches(word, known, 1)
     if near:
         return f"did you mean {near[0]}?"
-    return f"there are: {', '.join(list(known)[:10])}" if known else "there is none"
+    return f"there are: {', '.join(list(dict.fromkeys(known))[:10])}" if known else "there is none"

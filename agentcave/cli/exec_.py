@@ -35,7 +35,11 @@ def run(args: argparse.Namespace) -> int:
     environment = compose(
         dict(os.environ), cave, {**spec.env, **cave.environment}, _secrets(args, spec, cave)
     )
-    environment |= {"AGENTCAVE_PROJECT": spec.name, "AGENTCAVE_CAVE": cave.name}
+    environment |= {
+        "AGENTCAVE_PROJECT": spec.name,
+        "AGENTCAVE_CAVE": cave.name,
+        "AGENTCAVE_SOCKET": projects.server(args).socket,
+    }
     return _become(args.argv, cave, environment)
 
 

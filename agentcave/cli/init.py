@@ -65,6 +65,7 @@ def compose(directory: str, agent: str, base: str | None) -> str:
         f"      {agent}:",
         *_agent(agent),
         "  # second:                   # as many as you like; each in its own workspace",
+        *([] if base else ["  #   workspace: {path: ../another-directory}"]),
         "  #   depends_on: {first: {condition: ready}}",
         f"  #   agents: {{{agent}: {{}}}}",
         "",

@@ -26,7 +26,8 @@ def list_project(args: argparse.Namespace, reading: Reading) -> int:
     spec = identity.spec or projects.spec_from_stamps(identity, live)
     state = projects.state_for_reading(identity.uid)
     observed = observe_sessions(live, identity.uid, state.histories())
-    rows = rows_of(spec, observed, state.key())
+    key = state.key() if identity.spec else None  # stamps do not tell what was declared
+    rows = rows_of(spec, observed, key, state.failures())
     if args.caves:
         wanted = set(keys_of(args.caves, spec.declared, groups_of(spec)))
         rows = [row for row in rows if row.key in wanted]
@@ -90,6 +91,8 @@ def list_all(args: argparse.Namespace, reading: Reading) -> int:
         print(rows_json(None, None, None, rows))
     elif args.names:
         print("\n".join("/".join((row.project or "", *row.key)) for row in rows))
+    elif not rows:
+        print("nothing runs on this socket")
     else:
         print(render_rows(rows, int(time.time()), colored(args), git=False))
     return 0

@@ -2,15 +2,17 @@
 
 import argparse
 import os
+import signal
 import sys
 
 from agentcave.cli import project as projects
 from agentcave.cli.choose import groups_of, keys_of
 from agentcave.cli.terminal import say
-from agentcave.errors import CaveError
+from agentcave.errors import CaveError, UsageError
 from agentcave.hosts import LocalHost
 from agentcave.model.observed import Key, ObservedSession
 from agentcave.report.text import plain
+from agentcave.sessions.screen import screen_text
 from agentcave.tmux import commands, scrubbed
 
 SCROLLBACK = 10_000
@@ -24,6 +26,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.follow and any(os.path.isfile(name) for name in args.names):
+        raise UsageError("-f is --follow here", f"name the file with --file {args.names[0]}")
     identity, live = projects.identify(args, projects.begin_reading(args))
     spec = identity.spec or projects.spec_from_stamps(identity, live)
     keys = keys_of(args.names or spec.declared, spec.declared, groups_of(spec))
@@ -54,7 +58,7 @@ def _lines(
     done = LocalHost().read(projects.server(args).argv(*words), environment=environment)
     if done.returncode != 0:
         raise CaveError(f"cannot read {session.name}: {done.stderr.decode().strip()}")
-    text = done.stdout.decode(errors="replace").rstrip("\n")
+    text = screen_text(done.stdout.decode(errors="replace"), dead=session.dead)
     return (text if args.raw else plain(text)).splitlines()
 
 
@@ -67,5 +71,8 @@ def _follow(args: argparse.Namespace, sessions: dict[Key, ObservedSession]) -> i
         one.pane: "" if len(sessions) == 1 else f"{'/'.join(key)} | "
         for key, one in sessions.items()
     }
-    anyio.run(follow, projects.server(args), prefixes, args.raw)
+    try:
+        anyio.run(follow, projects.server(args), prefixes, args.raw)
+    except KeyboardInterrupt:  # the usual way to leave it
+        return 128 + signal.SIGINT
     return 0

@@ -70,6 +70,7 @@ def identify(
                 spec = resolve(document, _caves(args, document, live, ending))
                 return Identity(spec.name, spec.uid, spec.file, spec), live
             say(args, f"{document.file} is not trusted as it is; going by what runs instead")
+            return Identity(document.name, document.uid, document.file, None), live
         except SpecError as exc:
             wrong = exc
             count = len(exc.problems)

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     _, key, session = target(args, args.agent)
     name = "/".join(key)
     if session is None:
-        raise CaveError(f"not-delivered: {name} does not run", "`agentcave up` starts it")
+        raise CaveError(f"not-delivered: {name} does not run", "`agentcave ps` tells why")
     import anyio
 
     anyio.run(_send, projects.server(args).socket, session, text, not args.no_enter)

@@ -31,6 +31,6 @@ def live_target(args: argparse.Namespace, word: str) -> ObservedSession:
     if session is None:
         raise CaveError(
             f"{'/'.join(key)} of {identity.name} has no session",
-            "`agentcave up` starts it, `agentcave ps` shows what runs",
+            "`agentcave ps` tells why",
         )
     return session

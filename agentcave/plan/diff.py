@@ -121,8 +121,10 @@ class _Differ:
             if seen.record is not None and name not in self.desired.declared
         }
         for name, record in records.items():
-            if record.on_remove == "remove-if-clean":
-                cause = "not in caves.yaml, on_remove: remove-if-clean"
+            if record.on_remove == "remove-if-clean" or self.request.remove_workspaces:
+                asked = self.request.remove_workspaces
+                why = "--remove-workspaces" if asked else "on_remove: remove-if-clean"
+                cause = f"not in caves.yaml, {why}"
                 self._remove(name, record, cause, gone.setdefault(name, []))
         return [name for name in gone if name not in self.desired.caves]
 

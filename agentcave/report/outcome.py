@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 
 from agentcave.apply.events import Event
-from agentcave.plan.actions import RemoveWorkspace
-from agentcave.plan.plan import Plan, Sign, count
+from agentcave.plan.actions import RemoveWorkspace, StopSession
+from agentcave.plan.plan import Plan, Sign, Step, count
 from agentcave.report.plan import describe
 from agentcave.report.text import counted, plain
 
 DONE_WORDS: tuple[tuple[Sign, str], ...] = (
-    ("create", "created"),
+    ("create", "started"),
     ("restart", "restarted"),
     ("update", "updated"),
     ("remove", "stopped"),
@@ -23,14 +23,14 @@ def render_outcome(plan: Plan, events: Sequence[Event]) -> str:
     """One line; what failed is counted apart, since its cave has not become what its sign says."""
     failed = {event.step.cave for event in events if event.result in ("failed", "skipped")}
     done = [event.step for event in events if event.step.cave not in failed]
-    counts = count(
-        (cave for cave in plan.caves if cave not in failed),
-        ((step.cave, step.sign) for step in done),
-    )
+    removed = {e.step.cave for e in events if _is_removal(e.step) and e.result == "done"}
+    signs = [(step.cave, step.sign) for step in done if step.cave not in removed]
+    signs += [(step.cave, step.sign) for step in done if isinstance(step.action, StopSession)]
+    left = removed - {cave for cave, _ in signs}
+    counts = count((cave for cave in plan.caves if cave not in failed | left), signs)
     parts = [f"{counts[sign]} {word}" for sign, word in DONE_WORDS if counts[sign]]
-    gone = sum(e.result == "done" and isinstance(e.step.action, RemoveWorkspace) for e in events)
-    if gone:
-        parts.append(f"{counted(gone, 'workspace')} removed")
+    if removed:
+        parts.append(f"{counted(len(removed), 'workspace')} removed")
     if failed:
         parts.append(f"{len(failed)} failed")
     return f"{plan.project}: {', '.join(parts) or 'nothing declared'}"
@@ -43,3 +43,7 @@ def failures(events: Iterable[Event], file: str) -> list[str]:
         for event in events
         if event.result != "done" and (step := event.step)
     ]
+
+
+def _is_removal(step: Step) -> bool:
+    return isinstance(step.action, RemoveWorkspace)

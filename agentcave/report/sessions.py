@@ -1,7 +1,8 @@
 """``ps``: one row for each agent, declared or not."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentcave.model.desired import Desired, DesiredAgent, DesiredCave
@@ -47,9 +48,13 @@ def rows_of(
     spec: ProjectSpec,
     observed: Observed,
     key: DigestKey | None,
+    failures: Mapping[str, str] = MappingProxyType({}),
     project: str | None = None,
 ) -> list[Row]:
-    """Declared agents in file order, then the ones that left the file."""
+    """Declared agents in file order, then the ones that left the file.
+
+    ``failures``: per cave, why the last pass did not get it to run.
+    """
     desired = desire(spec, observed.history, key)
     rows = [
         _row(desired, cave, agent, observed, key, project)
@@ -62,7 +67,14 @@ def rows_of(
         if agent not in spec.declared.get(cave, ())
         for session in sessions
     ]
+    rows = [_with_failure(row, failures.get(row.key[0])) for row in rows] if failures else rows
     return rows + [_orphan(session, observed, project) for session in orphans]
+
+
+def _with_failure(row: Row, failure: str | None) -> Row:
+    if failure is None or row.status.phase is not Phase.PENDING:
+        return row
+    return row._replace(status=row.status._replace(reason=one_line(failure)))
 
 
 def _row(

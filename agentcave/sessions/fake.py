@@ -198,7 +198,7 @@ class FakeSession:
     async def send_input(self, text: str, *, enter: bool = True) -> None:
         process = self._process()
         if not process.alive:
-            raise CaveError(f"not delivered: {self.name} has ended")
+            raise CaveError(f"not-delivered: {self.name} has ended")
         process.type(pasteable(text).decode("utf-8", "surrogateescape") + "\n" * enter)
 
     async def get_output(self) -> str:

@@ -14,6 +14,7 @@ from agentcave.model.spec import StopSpec
 from agentcave.model.status import Phase
 from agentcave.sessions import launch
 from agentcave.sessions.base import SessionGone, SessionOptions, SessionStatus
+from agentcave.sessions.screen import screen_text
 from agentcave.sessions.stamp import VARIABLE, encode
 from agentcave.tmux import CommandFailed, commands, scrubbed
 from agentcave.tmux.commands import Command
@@ -93,7 +94,7 @@ class TmuxSession:
     async def send_input(self, text: str, *, enter: bool = True) -> None:
         seen = await self._pane()
         if seen.dead:
-            raise CaveError(f"not delivered: {self._name()} has ended")
+            raise CaveError(f"not-delivered: {self._name()} has ended")
         if data := pasteable(text):  # tmux keeps no empty buffer
             await self._paste(seen.pane, data)
         if enter:
@@ -102,7 +103,7 @@ class TmuxSession:
     async def get_output(self) -> str:
         seen = await self._pane()
         lines = await self._tell(commands.capture_pane(seen.pane))
-        return b"\n".join(lines).decode(errors="replace").rstrip("\n")
+        return screen_text(b"\n".join(lines).decode(errors="replace"), dead=seen.dead)
 
     def cancel(self) -> None:
         """It can not be started, or not again."""
@@ -116,11 +117,11 @@ class TmuxSession:
             stdin=data,
         )
         if loaded.returncode != 0:
-            raise CaveError(f"not delivered: {loaded.stderr.decode(errors='replace').strip()}")
+            raise CaveError(f"not-delivered: {loaded.stderr.decode(errors='replace').strip()}")
         raw = self._manager.facts.version.pastes_raw
         if any(await self._tell(commands.paste(pane, buffer, raw=raw))):
             await self._tell(commands.delete_buffer(buffer))
-            raise CaveError(f"not delivered: {self._name()} has ended")
+            raise CaveError(f"not-delivered: {self._name()} has ended")
 
     async def _tell(self, command: Command) -> list[bytes]:
         """One tmux command about this session. Raises CaveError when it is refused."""
@@ -151,6 +152,7 @@ class TmuxSession:
             "AGENTCAVE_CAVE": options.cave,
             "AGENTCAVE_AGENT": options.agent,
             "AGENTCAVE_SESSION_DIR": folder,
+            "AGENTCAVE_SOCKET": self._manager.server.socket,
         }
         program = options.argv[0]
         if "/" not in program:
@@ -206,5 +208,5 @@ def pasteable(text: str) -> bytes:
     """
     plain = text.replace("\r\n", "\n").rstrip("\n")
     if any((ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160 for c in plain):
-        raise CaveError("not delivered: the text holds control characters", "send plain text")
+        raise CaveError("not-delivered: the text holds control characters", "send plain text")
     return plain.encode("utf-8", "surrogateescape")

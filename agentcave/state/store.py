@@ -12,6 +12,7 @@ from agentcave.model.observed import History, Key, SeedRecord, WorkspaceRecord
 
 FORMAT = 1
 EVENTS_KEPT = 10_000
+EVENTS_LOOKED_AT = 1_000
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS agents (
@@ -116,6 +117,21 @@ class State:
     def events(self, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
         rows = self._rows("SELECT id, body FROM events WHERE id > ? ORDER BY id", (after,))
         return [(number, json.loads(body)) for number, body in rows]
+
+    def failures(self) -> dict[str, str]:
+        """Per cave, why its last step was not done; nothing where the last one was."""
+        told: dict[str, str] = {}
+        for _, event in self.events(self._last_event() - EVENTS_LOOKED_AT):
+            if event["outcome"] == "done":
+                told.pop(event["cave"], None)
+            elif event["outcome"] != "skipped" or event["cave"] not in told:
+                told[event["cave"]] = f"{event['outcome']}: {event['error']}"
+        return told
+
+    def _last_event(self) -> int:
+        for (number,) in self._rows("SELECT max(id) FROM events"):
+            return number or 0
+        return 0
 
     def add_events(self, events: Iterable[Mapping[str, Any]]) -> None:
         with self._writing() as db:

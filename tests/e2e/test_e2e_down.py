@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from caving import SLEEPER, Cave, alive, eventually, snapshot
+from caving import ONE_CAVE, SLEEPER, Cave, alive, eventually, snapshot
 
 DEMO = (
     "version: 1\nname: shop\ncaves:\n  api:\n    agents:\n      demo:\n        stop: {grace: 1s}\n"
@@ -144,3 +144,14 @@ def test_two_projects_on_one_server_do_not_touch_each_other(cave: Cave) -> None:
 
 def files(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_the_workspace_of_a_cave_that_left_the_file_can_be_removed(cave: Cave) -> None:
+    cave.up()
+    cave.declare(ONE_CAVE.replace("api:", "web:"))
+    cave.up()
+    assert (cave.workspace("api") / ".git").exists()
+    done = cave.run("down", "-f", "caves.yaml", "--remove-workspaces")
+    assert "2 workspaces removed" in done.out
+    assert not cave.workspace("api").exists()
+    assert not cave.workspace("web").exists()

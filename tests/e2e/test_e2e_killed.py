@@ -23,7 +23,7 @@ def test_twenty_times_up_at_once_starts_each_agent_once(cave: Cave) -> None:
     done = [finish(process) for process in begun]
     assert sorted(pane.session for pane in cave.panes()) == ALL
     assert {one.code for one in done} <= {0, 75}, done
-    assert sum("4 created" in one.out for one in done) == 1
+    assert sum("4 started" in one.out for one in done) == 1
 
 
 def test_up_and_down_at_once_end_in_one_of_both(cave: Cave) -> None:

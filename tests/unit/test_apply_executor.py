@@ -87,8 +87,8 @@ async def test_what_waited_for_a_failure_is_skipped_with_the_reason_and_the_rest
     steps = plan(step(1, "db"), step(2, "web", 1), step(3, "top", 2), step(4, "docs"))
     assert results(await executor(steps, notes).run()) == [
         ("db", "failed", "no space (free some)"),
-        ("web", "skipped", "stop-session db/claude was not done"),
-        ("top", "skipped", "stop-session web/claude was not done"),
+        ("web", "skipped", "since db/claude failed: no space (free some)"),
+        ("top", "skipped", "since db/claude failed: no space (free some)"),
         ("docs", "done", None),
     ]
     assert notes.order == ["docs"]
@@ -100,7 +100,7 @@ async def test_what_the_plan_blocks_is_never_performed(outcome: Outcome) -> None
     steps = plan(step(1, "db", outcome=outcome, error="why"), step(2, "web", 1))
     assert results(await executor(steps, notes).run()) == [
         ("db", outcome, "why"),
-        ("web", "skipped", "stop-session db/claude was not done"),
+        ("web", "skipped", f"since db/claude {outcome}: why"),
     ]
     assert notes.order == []
 

@@ -160,8 +160,8 @@ def ended(one: Plan, **results: Result) -> list[Event]:
 
 def test_the_outcome_is_one_line_that_counts_what_became_of_the_caves() -> None:
     one = plan(wanted(cave("api"), cave("web"), cave("docs")), running(cave("docs")))
-    assert render_outcome(one, ended(one)) == "shop: 2 created, 1 unchanged"
-    assert render_outcome(one, ended(one, web="failed")) == "shop: 1 created, 1 unchanged, 1 failed"
+    assert render_outcome(one, ended(one)) == "shop: 2 started, 1 unchanged"
+    assert render_outcome(one, ended(one, web="failed")) == "shop: 1 started, 1 unchanged, 1 failed"
     assert render_outcome(one, ended(one, web="skipped", api="failed")) == (
         "shop: 1 unchanged, 2 failed"
     )

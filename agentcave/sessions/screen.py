@@ -1,0 +1,11 @@
+"""What a captured screen says. Pure."""
+
+EPITAPH = "Pane is dead ("
+
+
+def screen_text(captured: str, *, dead: bool) -> str:
+    """The text without what tmux adds: empty lines below it, and its note on a dead pane."""
+    lines = captured.rstrip().split("\n")
+    if dead and lines[-1].startswith(EPITAPH):
+        lines.pop()
+    return "\n".join(lines).rstrip("\n")
