@@ -13,7 +13,7 @@ from agentcave.errors import CaveError, Unavailable
 from agentcave.hosts import LocalHost
 from agentcave.model.observed import Observed
 from agentcave.reconcile.live import observe_sessions
-from agentcave.report.sessions import Row, render_rows, rows_json, rows_of
+from agentcave.report.sessions import Row, render_rows, rows_json, rows_of, with_failures
 from agentcave.sessions.panes import Reading
 from agentcave.state import State
 
@@ -27,7 +27,7 @@ def list_project(args: argparse.Namespace, reading: Reading) -> int:
     state = projects.state_for_reading(identity.uid)
     observed = observe_sessions(live, identity.uid, state.histories())
     key = state.key() if identity.spec else None  # stamps do not tell what was declared
-    rows = rows_of(spec, observed, key, state.failures())
+    rows = with_failures(rows_of(spec, observed, key), state.failures)
     if args.caves:
         wanted = set(keys_of(args.caves, spec.declared, groups_of(spec)))
         rows = [row for row in rows if row.key in wanted]

@@ -65,10 +65,14 @@ def identify(
     if located.files:
         try:
             document = load(located)
-            live = reading.sessions()
             if not ending or _is_trusted(located, document):
-                spec = resolve(document, _caves(args, document, live, ending))
+                names = _caves(args, document, ending)
+                spec = resolve(document, names)  # while tmux answers
+                live = reading.sessions()
+                if extra := _unselected(document, names, live):
+                    spec = resolve(document, (*names, *extra))
                 return Identity(spec.name, spec.uid, spec.file, spec), live
+            live = reading.sessions()
             say(args, f"{document.file} is not trusted as it is; going by what runs instead")
             return Identity(document.name, document.uid, document.file, None), live
         except SpecError as exc:
@@ -142,19 +146,20 @@ def spec_from_stamps(identity: Identity, live: Iterable[ObservedSession]) -> Pro
     return ProjectSpec(identity.name, identity.uid, identity.file, directory, caves, declared)
 
 
-def _caves(
-    args: argparse.Namespace,
-    document: config.Document,
-    live: Iterable[ObservedSession],
-    ending: bool,
-) -> tuple[str, ...]:
-    """The caves of the selected profiles, and all that runs whatever its profile.
+def _caves(args: argparse.Namespace, document: config.Document, ending: bool) -> tuple[str, ...]:
+    """The caves of the selected profiles.
 
     What ends takes all, but those with a variable that is not set here would be an error then.
     """
     if ending and document.dollars.isdisjoint(document.caves):
         return tuple(document.caves)
-    selected = config.select(document, (), profiles=args.profile)
+    return config.select(document, (), profiles=args.profile)
+
+
+def _unselected(
+    document: config.Document, names: Sequence[str], live: Iterable[ObservedSession]
+) -> tuple[str, ...]:
+    """The caves that run although their profile is not selected."""
     running = {one.stamp.cave for one in live if one.stamp.uid == document.uid}
-    extra = running.difference(selected)
-    return (*selected, *(name for name in document.caves if name in extra)) if extra else selected
+    extra = running.difference(names)
+    return tuple(name for name in document.caves if name in extra) if extra else ()

@@ -1,8 +1,7 @@
 """``ps``: one row for each agent, declared or not."""
 
 import time
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentcave.model.desired import Desired, DesiredAgent, DesiredCave
@@ -48,13 +47,9 @@ def rows_of(
     spec: ProjectSpec,
     observed: Observed,
     key: DigestKey | None,
-    failures: Mapping[str, str] = MappingProxyType({}),
     project: str | None = None,
 ) -> list[Row]:
-    """Declared agents in file order, then the ones that left the file.
-
-    ``failures``: per cave, why the last pass did not get it to run.
-    """
+    """Declared agents in file order, then the ones that left the file."""
     desired = desire(spec, observed.history, key)
     rows = [
         _row(desired, cave, agent, observed, key, project)
@@ -67,14 +62,22 @@ def rows_of(
         if agent not in spec.declared.get(cave, ())
         for session in sessions
     ]
-    rows = [_with_failure(row, failures.get(row.key[0])) for row in rows] if failures else rows
     return rows + [_orphan(session, observed, project) for session in orphans]
 
 
-def _with_failure(row: Row, failure: str | None) -> Row:
-    if failure is None or row.status.phase is not Phase.PENDING:
-        return row
-    return row._replace(status=row.status._replace(reason=one_line(failure)))
+def with_failures(rows: Sequence[Row], failures: Callable[[], Mapping[str, str]]) -> list[Row]:
+    """Pending agents with the reason why the last pass did not get their cave to run.
+
+    ``failures`` is asked only where there are such.
+    """
+    pending = [row.key[0] for row in rows if row.status.phase is Phase.PENDING]
+    reasons = failures() if pending else {}
+    return [
+        row._replace(status=row.status._replace(reason=one_line(reasons[row.key[0]])))
+        if row.status.phase is Phase.PENDING and row.key[0] in reasons
+        else row
+        for row in rows
+    ]
 
 
 def _row(
