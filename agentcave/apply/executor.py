@@ -8,9 +8,12 @@ import anyio
 
 from agentcave.apply.events import Event, Result
 from agentcave.errors import CaveError, DeadlineExceeded
+from agentcave.plan.actions import SeedContext
 from agentcave.plan.plan import Plan, Step
 
 AT_ONCE = 384
+FEW = 16
+"""Seeds at once: they wait for nothing but the disk, and would all come before any start."""
 
 
 class Performer(Protocol):
@@ -30,6 +33,7 @@ class Executor:
         self._plan, self._performer, self._emit = plan, performer, emit
         self._ended = {step.id: anyio.Event() for step in plan.steps}
         self._places = anyio.CapacityLimiter(AT_ONCE)
+        self._few = anyio.CapacityLimiter(FEW)
         self.results: dict[int, Event] = {}
         self.late = False
 
@@ -69,7 +73,7 @@ class Executor:
         began = time.monotonic()
         try:
             await self._performer.conditions(step)
-            async with self._places:
+            async with self._few if isinstance(step.action, SeedContext) else self._places:
                 self._emit(Event(time.time(), step, "started"))
                 began = time.monotonic()
                 await self._performer.perform(step)
