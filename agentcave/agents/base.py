@@ -16,7 +16,6 @@ class Start(NamedTuple):
 
     spec: AgentSpec
     workdir: str
-    context: str
     environment: Mapping[str, str]
     conversation: str | None = None
     resume: bool = False
@@ -26,14 +25,13 @@ class Start(NamedTuple):
 class Adapter(Protocol):
     """``PROGRAM`` is the argv that ``command`` replaces; ``INSTALL`` says how to get it.
 
-    ``CONVERSES``: has conversations with an id. ``REPORTS_STATUS``: says by itself when it is
-    ready. ``STOP_KEYS`` and ``STOP_SIGNAL`` end it politely when the file does not say how.
+    ``CONVERSES``: has conversations with an id. ``STOP_KEYS`` and ``STOP_SIGNAL`` end it politely
+    when the file does not say how.
     """
 
     PROGRAM: tuple[str, ...]
     INSTALL: str
     CONVERSES: bool
-    REPORTS_STATUS: bool
     STOP_KEYS: tuple[StopKey, ...]
     STOP_SIGNAL: str
 

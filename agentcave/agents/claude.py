@@ -8,7 +8,6 @@ from agentcave.model.spec import StopKey
 PROGRAM: tuple[str, ...] = ("claude",)
 INSTALL = "npm install -g @anthropic-ai/claude-code"
 CONVERSES = True
-REPORTS_STATUS = False
 STOP_KEYS: tuple[StopKey, ...] = ()
 STOP_SIGNAL = "TERM"  # exits 143 within 0.1 s, also while busy, and keeps the transcript
 

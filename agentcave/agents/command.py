@@ -6,7 +6,6 @@ from agentcave.model.spec import StopKey
 PROGRAM: tuple[str, ...] = ()
 INSTALL = "install it, or correct `command`"
 CONVERSES = False
-REPORTS_STATUS = False
 STOP_KEYS: tuple[StopKey, ...] = ()
 STOP_SIGNAL = "TERM"
 

@@ -10,7 +10,6 @@ from agentcave.model.spec import StopKey
 PROGRAM: tuple[str, ...] = (sys.executable, "-P", "-m", "agentcave.demo_agent")
 INSTALL = "it comes with agentcave: reinstall agentcave"
 CONVERSES = False
-REPORTS_STATUS = False
 STOP_KEYS: tuple[StopKey, ...] = ()
 STOP_SIGNAL = "TERM"
 

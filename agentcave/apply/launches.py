@@ -140,7 +140,6 @@ class Launches:
         return Start(
             agent.spec,
             self.workdir(cave, agent.spec),
-            f"{cave.workspace.path}/.cave",
             environment,
             conversation if adapter_of(agent.spec.type).CONVERSES else None,
         )

@@ -20,8 +20,6 @@ def run(args: argparse.Namespace) -> int:
     document = projects.load(located)
     names = config.select(document, [args.cave], dependencies=False)
     for cave in projects.resolve(document, names).caves:
-        if cave.name not in names:
-            continue
         path = cave.workspace.path
         if args.show:
             print(plain(context.show(path, args.show, SHOWN_BYTES)), end="")

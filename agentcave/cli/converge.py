@@ -16,7 +16,7 @@ from agentcave.model.observed import History, Intent, Key
 from agentcave.model.spec import ProjectSpec
 from agentcave.plan.plan import Plan
 from agentcave.plan.status import is_complete
-from agentcave.reconcile.once import Outcome, Pass, act, check_programs, left_over, look
+from agentcave.reconcile.once import Outcome, Pass, act, check_programs, left_over, look, sweep
 from agentcave.reconcile.servers import refuse_elsewhere
 from agentcave.report.plan import render_plan
 from agentcave.report.text import paint
@@ -51,6 +51,7 @@ def converge(
     seen = look(host, reading or projects.begin_reading(args), spec, request, state, key, wanted)
     refuse_elsewhere(host, state, seen.desired.uid, seen.sight.server_pid)
     _remember(state, seen)
+    sweep(seen, state)
     if seen.sight.exposed:
         ensure_ignored(seen.desired.directory)
     for warning in spec.warnings:

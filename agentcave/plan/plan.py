@@ -70,10 +70,7 @@ class Step(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """``caves``: every cave looked at. ``notes``: what is said and not done, by cave.
-
-    ``wake_at``: when to look again without being told (seconds since the epoch), None for never.
-    """
+    """``caves``: every cave looked at. ``notes``: what is said and not done, by cave."""
 
     project: str
     uid: str
@@ -81,7 +78,6 @@ class Plan(NamedTuple):
     caves: tuple[str, ...]
     steps: tuple[Step, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
-    wake_at: float | None = None
 
     @property
     def planned(self) -> tuple[Step, ...]:

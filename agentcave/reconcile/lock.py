@@ -24,7 +24,7 @@ def project_lock(
     except OSError as exc:
         raise CaveError(f"cannot lock the project in {folder}: {exc.strerror}") from exc
     try:
-        _acquire(descriptor, path, timeout, waiting)
+        _acquire(descriptor, timeout, waiting)
         _sign(descriptor, path, command)
         yield
     finally:
@@ -42,7 +42,7 @@ def _sign(descriptor: int, path: str, command: str) -> None:
         ) from exc
 
 
-def _acquire(descriptor: int, path: str, timeout: float, waiting: Callable[[str], None]) -> None:
+def _acquire(descriptor: int, timeout: float, waiting: Callable[[str], None]) -> None:
     deadline, pause, told = time.monotonic() + timeout, 0.01, False
     while True:
         try:

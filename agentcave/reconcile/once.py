@@ -17,7 +17,7 @@ from agentcave.plan.plan import Plan, Step
 from agentcave.plan.status import end_text
 from agentcave.reconcile.observe import Sight, observe
 from agentcave.reconcile.servers import remember
-from agentcave.reconcile.sweep import leftovers, reap
+from agentcave.reconcile.sweep import leftovers, reap, sweep_launches
 from agentcave.sessions.panes import Reading
 from agentcave.state import State
 from agentcave.tmux import lent_names
@@ -122,8 +122,17 @@ async def act(
 
 def left_over(seen: Pass, state: State) -> tuple[str, ...]:
     """Sessions that are no more, and left something behind."""
+    return leftovers(state.folder, _live(seen))
+
+
+def sweep(seen: Pass, state: State) -> None:
+    """Delete the launch files that a killed pass has left."""
+    sweep_launches(state.folder, _live(seen))
+
+
+def _live(seen: Pass) -> set[str]:
     sessions = seen.sight.observed.sessions.values()
-    return leftovers(state.folder, {one.stamp.session for many in sessions for one in many})
+    return {one.stamp.session for many in sessions for one in many}
 
 
 def _replaced(plan: Plan) -> list[str]:

@@ -17,17 +17,21 @@ FRESH = 60.0
 """Seconds in which a launch file of a live session may still be read by its shell."""
 
 
-def leftovers(folder: str, live: Collection[str]) -> tuple[str, ...]:
-    """Ids of sessions that have a folder and no pane; their launch files go at once."""
+def sweep_launches(folder: str, live: Collection[str]) -> None:
+    """Delete launch files that a killed pass has left."""
     for name in _names(os.path.join(folder, "launch")):
         path = os.path.join(folder, "launch", name)
         if name not in live or _is_spent(path):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
+
+
+def leftovers(folder: str, live: Collection[str]) -> tuple[str, ...]:
+    """Ids of sessions that have a folder and no pane."""
     return tuple(name for name in _names(os.path.join(folder, "sessions")) if name not in live)
 
 
-async def reap(folder: str, ids: Collection[str], spare: Collection[int] = ()) -> None:
+async def reap(folder: str, ids: Collection[str]) -> None:
     """End every process of these sessions, and delete their folders.
 
     Raises CaveError, naming them, for processes that could not be ended: nothing may be started
@@ -42,7 +46,7 @@ async def reap(folder: str, ids: Collection[str], spare: Collection[int] = ()) -
         one: Family(None, (os.fsencode(f"AGENTCAVE_SESSION_DIR={place}"),), signal.SIGTERM, GRACE)
         for one, place in places.items()
     }
-    ended = await end_families(families, spare=spare)
+    ended = await end_families(families)
     left = [f"{one.pid} ({why})" for end in ended.values() for one, why in end.left.items()]
     if left:
         raise CaveError(

@@ -173,17 +173,18 @@ class TmuxSession:
 
     async def _open(self, options: SessionOptions, argv: tuple[str, ...]) -> None:
         manager, name = self._manager, self._name()
+        where = os.path.realpath(options.cwd)  # for what people open beside the agent
         try:
             if options.place is not None:
                 await manager.tmux(commands.respawn_pane(options.place, argv))
                 return
             try:
-                await manager.tmux(commands.new_session(name, options.size, argv))
+                await manager.tmux(commands.new_session(name, options.size, argv, where))
             except CommandFailed as exc:
                 if "duplicate session" not in exc.message:
                     raise
                 name = f"{name}~{self.stamp.uid[:6]}"
-                await manager.tmux(commands.new_session(name, options.size, argv))
+                await manager.tmux(commands.new_session(name, options.size, argv, where))
             if not manager.facts.owned:
                 await manager.tmux(commands.keep_when_dead(name, f"{argv[0]} {argv[1]}"))
         except CommandFailed as exc:

@@ -45,7 +45,7 @@ def start(folder: Path, cave: str) -> commands.Words:
     launch = folder / "launch" / session
     launch.write_bytes(script(argv, str(workspace), environment, scrubbed(os.environ)))
     words = ("/usr/bin/env", f"{VARIABLE}={encode(stamp)}", "/bin/sh", str(launch))
-    return commands.new_session(f"bench/{cave}/agent", (200, 50), words)
+    return commands.new_session(f"bench/{cave}/agent", (200, 50), words, str(workspace))
 
 
 def main() -> None:

@@ -14,7 +14,6 @@ from agentcave.model.spec import AgentSpec
 def start(spec: AgentSpec, **fields: Any) -> Start:
     defaults: dict[str, Any] = {
         "workdir": "/home/me/shop/.agentcave/caves/api_2",
-        "context": "/home/me/shop/.agentcave/caves/api_2/.cave",
         "environment": {"HOME": "/home/me"},
     }
     return Start(spec, **{**defaults, **fields})
