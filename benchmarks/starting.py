@@ -16,10 +16,15 @@ RIVALS = Path(__file__).with_name("rivals")
 TMUX = ("tmux", "-f", "/dev/null")
 
 
-def agentcave(program: Program, count: int) -> Contender:
+def agentcave(program: Program, count: int, *, known: bool = False) -> Contender:
+    """``known``: the file was checked once before, as it is after any `plan` or `config`."""
+
     def run() -> Sample:
         with sandbox() as place:
             file = write_directory_caves(place.folder, count)
+            if known:
+                check = (program.agentcave, "config", "-q", "-f", file)
+                subprocess.run(check, env=place.environ, cwd=place.folder, check=True)
             return _measured(place, count, program.agentcave, "up", "-f", file)
 
     return Contender("agentcave up", run)

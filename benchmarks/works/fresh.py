@@ -22,7 +22,10 @@ def few(bench: Bench) -> Iterator[Row]:
     if shutil.which("tmuxinator"):
         rivals.append(starting.tmuxinator(program, count))
     targets: dict[str, AtMost | FasterBy] = {tmuxp.name: FasterBy(5)}
-    yield from _against(bench, work, count, rivals, targets)
+    first = starting.agentcave(program, count)
+    yield from _against(bench, f"{work}, a new file", first, count, [tmuxp], targets)
+    known = starting.agentcave(program, count, known=True)
+    yield from _against(bench, work, known, count, rivals, targets)
 
 
 def many(bench: Bench) -> Iterator[Row]:
@@ -31,18 +34,19 @@ def many(bench: Bench) -> Iterator[Row]:
     bare = starting.own_start_lines(program, count)
     each = starting.own_start_lines_each(program, count)
     targets: dict[str, AtMost | FasterBy] = {bare.name: AtMost(1.6), each.name: FasterBy(2)}
-    yield from _against(bench, work, count, [bare, each], targets, memory=120)
+    ours = starting.agentcave(program, count)
+    yield from _against(bench, work, ours, count, [bare, each], targets, memory=120)
 
 
 def _against(
     bench: Bench,
     work: str,
+    ours: Contender,
     count: int,
     rivals: list[Contender],
     targets: dict[str, AtMost | FasterBy],
     memory: float | None = None,
 ) -> Iterator[Row]:
-    ours = starting.agentcave(bench.program, count)
     with starting.compiled_floor() as binary:
         if binary is None:
             tell("no C compiler: the floor is left out")
