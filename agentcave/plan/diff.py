@@ -1,6 +1,6 @@
 """What is wanted against what is seen: the only place that decides."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from agentcave.agents import ADAPTERS
 from agentcave.model.desired import Desired, DesiredAgent, DesiredCave, Request
@@ -27,6 +27,7 @@ from agentcave.plan.digest import (
     same,
 )
 from agentcave.plan.drift import NO_HISTORY, drift
+from agentcave.plan.order import awaited, dependencies_first, dependents, renumbered
 from agentcave.plan.plan import Outcome, Plan, Step
 from agentcave.plan.status import end_text, is_complete
 
@@ -56,10 +57,10 @@ class _Differ:
         self.starts: dict[str, list[int]] = {}
         self.stops: dict[str, list[int]] = {}
         self.blocked: set[str] = set()
-        self.dependents = _dependents(desired.caves)
+        self.dependents = dependents(desired.caves)
 
     def plan(self) -> Plan:
-        ordered = _dependencies_first(self.desired.caves)
+        ordered = dependencies_first(self.desired.caves)
         for cave in reversed(ordered):
             self._ends(cave)
         for cave in ordered:
@@ -70,7 +71,7 @@ class _Differ:
         if self.request.remove_workspaces:
             self._workspaces(name for name in self.desired.caves)
         place = {name: number for number, name in enumerate(caves)}
-        steps = _renumbered(sorted(self.steps, key=lambda step: place.get(step.cave, len(place))))
+        steps = renumbered(sorted(self.steps, key=lambda step: place.get(step.cave, len(place))))
         project = self.desired
         return Plan(
             project.project, project.uid, project.file, tuple(caves), steps, tuple(self.notes)
@@ -96,8 +97,8 @@ class _Differ:
 
     def _ends(self, cave: DesiredCave) -> None:
         """Stops, dependents first; ``down`` is nothing but this."""
-        dependents = self.dependents.get(cave.spec.name, ())
-        after = [number for name in dependents for number in self.stops.get(name, ())]
+        waiting = self.dependents.get(cave.spec.name, ())
+        after = [number for name in waiting for number in self.stops.get(name, ())]
         for agent in cave.agents:
             if agent.wanted == "running" or not self._concerned(agent.key):
                 continue
@@ -226,7 +227,7 @@ class _Differ:
     def _waits(self, cave: DesiredCave) -> tuple[list[int], str | None]:
         """Steps that the cave's dependencies still need, or why they cannot be had."""
         numbers: list[int] = []
-        for name in _names(cave):
+        for name in awaited(cave):
             if name in self.blocked:
                 return [], f"it depends on {name}, which is refused"
             numbers += self.starts.get(name, ())
@@ -324,33 +325,3 @@ def size_text(size: tuple[int, int]) -> str:
 
 def setup_fingerprint(setup: tuple[tuple[str, ...], ...]) -> str:
     return sha256_hex(repr(setup).encode())[:16]
-
-
-def _names(cave: DesiredCave) -> tuple[str, ...]:
-    return tuple(name for name, _ in cave.waits)
-
-
-def _dependencies_first(caves: Mapping[str, DesiredCave]) -> list[DesiredCave]:
-    """File order, but for what must come earlier; config has refused cycles."""
-    if not any(cave.waits for cave in caves.values()):
-        return list(caves.values())
-    from graphlib import TopologicalSorter
-
-    graph = {name: _names(cave) for name, cave in caves.items()}
-    return [caves[name] for name in TopologicalSorter(graph).static_order() if name in caves]
-
-
-def _dependents(caves: Mapping[str, DesiredCave]) -> dict[str, list[str]]:
-    dependents: dict[str, list[str]] = {}
-    for name, cave in caves.items():
-        for dependency in _names(cave):
-            dependents.setdefault(dependency, []).append(name)
-    return dependents
-
-
-def _renumbered(steps: Sequence[Step]) -> tuple[Step, ...]:
-    numbers = {step.id: n for n, step in enumerate(steps, 1)}
-    return tuple(
-        step._replace(id=numbers[step.id], after=tuple(sorted(numbers[n] for n in step.after)))
-        for step in steps
-    )
