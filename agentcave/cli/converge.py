@@ -5,6 +5,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from typing import Literal
 
 from agentcave.cli import project as projects
 from agentcave.cli.locking import locked
@@ -142,9 +143,11 @@ def _remember(state: State, seen: Pass) -> None:
             agent = next(
                 (a for c in seen.desired.caves.values() for a in c.agents if a.key == key), None
             )
-            ended = "completed" if is_complete(agent, last.exit_status) else "failed"
+            ended: Literal["completed", "failed"] = "failed"
+            if is_complete(agent, last.exit_status):
+                ended = "completed"
             ends[key] = past._replace(
-                ended=ended,  # type: ignore[arg-type]
+                ended=ended,
                 exit_status=last.exit_status,
                 signal=last.signal,
             )
