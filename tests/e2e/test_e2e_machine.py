@@ -1,6 +1,7 @@
 """Machines, repositories and neighbours that are not as one would wish."""
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -402,3 +403,13 @@ def test_a_setup_that_fails_shows_its_output_and_starts_nothing(cave: Cave) -> N
     cave.declare(ONE_CAVE + setup.replace("exit 3", "exit 0"))
     cave.up()
     assert list(cave.agents()) == ["shop/api/shell"]
+
+
+def test_an_older_tmux_is_refused_by_name_and_nothing_is_made(cave: Cave) -> None:
+    real = shutil.which("tmux")
+    script = f'[ "$1" = -V ] && echo "tmux 3.1c" && exit; exec {real} "$@"'
+    done = cave.up(code=69, PATH=cave.program("tmux", script))
+    assert "3.1c" in done.err
+    assert "3.2a or newer" in done.err
+    assert cave.panes() == []
+    assert nothing_was_made(cave)
