@@ -1,6 +1,7 @@
 """Whose workspace a directory lies in."""
 
 import os
+from contextlib import closing
 
 from agentcave.errors import CaveError
 from agentcave.state import read_state
@@ -32,10 +33,10 @@ def _owner(workspace: str, root: str) -> str | None:
         return None
     for folder in folders:
         try:
-            state = read_state(os.path.join(root, folder))
-            records = state.workspaces().values()
-            if any(r.path == workspace and r.type != "directory" for r in records):
-                return state.text("file")
+            with closing(read_state(os.path.join(root, folder))) as state:
+                records = state.workspaces().values()
+                if any(r.path == workspace and r.type != "directory" for r in records):
+                    return state.text("file")
         except CaveError:
             continue  # the damaged history of another project is not this command's business
     return None

@@ -188,6 +188,8 @@ def _opened(folder: str, mode: str) -> tuple[sqlite3.Connection, int]:
     connection: sqlite3.Connection | None = None
     try:
         connection = _connect(path, mode)
+        if mode != "ro":
+            connection.execute("PRAGMA synchronous = NORMAL")
         found = int(connection.execute("PRAGMA user_version").fetchone()[0])
     except sqlite3.Error as exc:
         if connection is not None:
@@ -204,10 +206,7 @@ def _opened(folder: str, mode: str) -> tuple[sqlite3.Connection, int]:
 
 def _connect(path: str, mode: str) -> sqlite3.Connection:
     quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    connection = sqlite3.connect(f"file:{quoted}?mode={mode}", uri=True, timeout=10)
-    if mode != "ro":
-        connection.execute("PRAGMA synchronous = NORMAL")
-    return connection
+    return sqlite3.connect(f"file:{quoted}?mode={mode}", uri=True, timeout=10)
 
 
 def _unwritable(folder: str, exc: sqlite3.Error) -> CaveError:
