@@ -1,6 +1,7 @@
 """What ``start``, ``stop`` and ``restart`` share."""
 
 import argparse
+from functools import partial
 
 from agentcave import config
 from agentcave.cli import project as projects
@@ -28,7 +29,6 @@ def begin(args: argparse.Namespace, *, restart: bool) -> int:
         check_trust(args, located, document, state)
         spec = projects.resolve(document, chosen)
         keys = keys_of(args.names or chosen, declared, document.groups)
-        change_intents(state, keys, "running")
         picked = frozenset(keys)
         request = Request(
             only=picked,
@@ -39,4 +39,5 @@ def begin(args: argparse.Namespace, *, restart: bool) -> int:
             setup=getattr(args, "setup", False),
             cause="restart",
         )
-        return converge(args, spec, state, request)
+        intend = partial(change_intents, state, keys, "running")
+        return converge(args, spec, state, request, intend=intend)

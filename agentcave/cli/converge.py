@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 from agentcave.cli import project as projects
@@ -45,13 +45,18 @@ def converge(
     wanted: Wanted = "running",
     wait_for: str | None = None,
     reading: Reading | None = None,
+    intend: Callable[[], None] = lambda: None,
 ) -> int:
-    """One pass under the lock; returns the exit code. ``reading`` was begun under the lock too."""
+    """One pass under the lock; returns the exit code. ``reading`` was begun under the lock too.
+
+    ``intend`` writes down what a person wants, once it is known that nothing is refused as a whole.
+    """
     host = LocalHost()
     key = state.ensure_key()
     seen = look(host, reading or projects.begin_reading(args), spec, request, state, key, wanted)
     refuse_elsewhere(host, state, seen.desired.uid, seen.sight.server_pid)
     _remember(state, seen)
+    intend()
     sweep(seen, state)
     if seen.sight.exposed:
         ensure_ignored(seen.desired.directory)

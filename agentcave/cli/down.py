@@ -1,12 +1,15 @@
 """``agentcave down``: stop sessions, the whole process tree of each; keep the work."""
 
 import argparse
+from functools import partial
 
 from agentcave.cli import project as projects
 from agentcave.cli.choose import groups_of, keys_of
 from agentcave.cli.converge import converge, writing
 from agentcave.cli.locking import add_timeout
 from agentcave.model.desired import Request
+from agentcave.model.observed import Key
+from agentcave.state import State
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,13 +33,6 @@ def run(args: argparse.Namespace) -> int:
         named = {cave for cave, _ in chosen}
         spec = spec._replace(caves=tuple(cave for cave in spec.caves if cave.name in named))
     with writing(args, identity.name, identity.uid, identity.file) as state:
-        forgotten = {
-            key: past._replace(intent="running", ended=None, exit_status=None, signal=None)
-            for key, past in state.histories().items()
-            if (chosen is None or key in chosen) and (past.intent == "stopped" or past.ended)
-        }
-        if forgotten:
-            state.put_histories(forgotten)
         request = Request(
             only=chosen,
             force=True,
@@ -44,4 +40,16 @@ def run(args: argparse.Namespace) -> int:
             remove_workspaces=args.remove_workspaces,
             cause="down",
         )
-        return converge(args, spec, state, request, wanted="absent")
+        intend = partial(_forget, state, chosen)
+        return converge(args, spec, state, request, wanted="absent", intend=intend)
+
+
+def _forget(state: State, chosen: frozenset[Key] | None) -> None:
+    """Sticky stops and ends: the next `up` starts everything."""
+    forgotten = {
+        key: past._replace(intent="running", ended=None, exit_status=None, signal=None)
+        for key, past in state.histories().items()
+        if (chosen is None or key in chosen) and (past.intent == "stopped" or past.ended)
+    }
+    if forgotten:
+        state.put_histories(forgotten)

@@ -1,6 +1,7 @@
 """``agentcave stop``: end agents until ``start``, ``restart`` or ``down``."""
 
 import argparse
+from functools import partial
 
 from agentcave.cli import agents
 from agentcave.cli import project as projects
@@ -18,6 +19,6 @@ def run(args: argparse.Namespace) -> int:
     words = args.names or [cave.name for cave in spec.caves]
     keys = keys_of(words, spec.declared, groups_of(spec))
     with writing(args, identity.name, identity.uid, identity.file) as state:
-        change_intents(state, keys, "stopped")
         request = Request(only=frozenset(keys), force=True, cause="stop")
-        return converge(args, spec, state, request, wanted="stopped")
+        intend = partial(change_intents, state, keys, "stopped")
+        return converge(args, spec, state, request, wanted="stopped", intend=intend)

@@ -2,6 +2,7 @@
 
 import argparse
 from contextlib import closing
+from functools import partial
 
 from agentcave import config
 from agentcave.cli import project as projects
@@ -22,7 +23,6 @@ def up(args: argparse.Namespace, located: projects.Located, reading: Reading) ->
         check_trust(args, located, document, state)
         spec = projects.resolve(document, names)
         named = keys_of(args.caves, document.declared, document.groups)
-        change_intents(state, named, "running")
         return converge(
             args,
             spec,
@@ -30,4 +30,5 @@ def up(args: argparse.Namespace, located: projects.Located, reading: Reading) ->
             Request(revive=frozenset(named), force=args.force, orphans=not args.caves),
             wait_for=args.wait_for or ("ready" if args.wait else None),
             reading=reading,
+            intend=partial(change_intents, state, named, "running"),
         )

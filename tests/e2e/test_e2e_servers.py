@@ -33,7 +33,8 @@ def test_another_socket_neither_kills_nor_doubles_what_lives(cave: Cave) -> None
         done = cave.run(*words, "-f", "caves.yaml", "--socket", other, code=1)
         assert f"--socket {cave.socket}" in done.err
         assert all(map(alive, pids))
-    assert len(cave.agents()) == 2
+    cave.up()
+    assert {pane.pid for pane in cave.agents().values()} == set(pids), "a refused stop was kept"
     cave.run("down", "-f", "caves.yaml")
     assert not any(map(alive, pids))
     cave.run("up", "-f", "caves.yaml", "--socket", other)
