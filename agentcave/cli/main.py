@@ -7,15 +7,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 from agentcave.errors import CaveError, UsageError
 
 EX_SOFTWARE = 70
+_terminations: list[int] = []
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, so that everything is put in order on the way out, as for Ctrl-C."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,9 +37,9 @@ def _guarded(argv: list[str]) -> int:
         return exc.exit_code
     except BrokenPipeError:
         return 128 + signal.SIGPIPE
-    except Terminated:
-        return 128 + signal.SIGTERM
     except KeyboardInterrupt:
+        if _terminations:
+            return 128 + signal.SIGTERM
         _complain("interrupted; run the same command again to go on")
         return 128 + signal.SIGINT
     except Exception as exc:
@@ -92,8 +90,13 @@ def _dispatch(argv: list[str]) -> int:
     return parser.verb_module(verb).run(args)
 
 
-def _terminated(number: int, frame: object) -> None:
-    raise Terminated
+def _terminated(number: int, frame: FrameType | None) -> None:
+    """SIGTERM goes the way of Ctrl-C, which an event loop knows: a pass is cancelled, not torn."""
+    _terminations.append(number)
+    interrupt = signal.getsignal(signal.SIGINT)
+    if not callable(interrupt):
+        raise KeyboardInterrupt
+    interrupt(signal.SIGINT, frame)
 
 
 def _complain(text: str) -> None:
