@@ -118,6 +118,7 @@ def test_an_interrupted_up_ends_at_once_and_can_be_run_again(
     cave.declare(SLOW)
     begun = cave.popen("up", "-f", "caves.yaml")
     eventually(lambda: "shop/db/shell" in cave.agents())
+    eventually(lambda: list((cave.state() / "launch").iterdir()) == [])
     begun.send_signal(number)
     assert finish(begun).code == code
     db = cave.agents()["shop/db/shell"]
