@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from agentcave.demo_children import SPAWNS, fork_apart, spawn, storm
+from agentcave.demo_terminal import Events, Gone, Terminal
 
 PROMPT = "> "
 BOUND = 1 << 16
@@ -36,35 +37,6 @@ class Ended(BaseException):
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
-
-
-class Terminal:
-    """Lines in, text out, without buffers that a signal could tear."""
-
-    def __init__(self) -> None:
-        self._pending = b""
-
-    def say(self, text: str) -> None:
-        rest = memoryview(text.encode(errors="replace"))
-        try:
-            while rest:
-                rest = rest[os.write(1, rest) :]
-        except OSError:
-            raise Ended(129) from None  # nobody reads any more: the terminal is gone
-
-    def line(self) -> str | None:
-        """The next line, None at the end of the input."""
-        while b"\n" not in self._pending:
-            try:
-                chunk = os.read(0, BOUND)
-            except OSError:
-                chunk = b""  # EIO: the terminal is gone
-            if not chunk:
-                rest, self._pending = self._pending, b""
-                return rest.decode(errors="replace") if rest else None
-            self._pending += chunk
-        line, _, self._pending = self._pending.partition(b"\n")
-        return line.rstrip(b"\r").decode(errors="replace")
 
 
 class Context:
@@ -129,9 +101,10 @@ class Context:
 class Agent:
     """Answers prompts until it is told to end."""
 
-    def __init__(self, terminal: Terminal, context: Context) -> None:
+    def __init__(self, terminal: Terminal, context: Context, events: Events) -> None:
         self._terminal = terminal
         self._context = context
+        self._events = events
         self._prompts = 0
         self._directives: dict[str, Callable[[str], None]] = {
             "work": self._work,
@@ -162,6 +135,8 @@ class Agent:
             return
         self._prompts += 1
         self._context.log(f"prompt: {prompt.strip()}")
+        self._events.status("working", prompt.strip())
+        self._events.prompt(prompt)
         word, _, rest = prompt.strip().partition(" ")
         try:
             if directive := self._directives.get(word):
@@ -177,6 +152,7 @@ class Agent:
         while True:
             try:
                 self._say(PROMPT)
+                self._events.status("idle")
                 line = self._terminal.line()
             except KeyboardInterrupt:
                 self._say("\n")
@@ -205,18 +181,27 @@ class Agent:
         self._say("* done\n")
 
     def _ask(self, text: str) -> None:
-        self._say(f"? {plain(text) or 'Which way shall I go?'}\nanswer: ")
-        answer = self._heard()
+        question = plain(text) or "Which way shall I go?"
+        self._say(f"? {question}\nanswer: ")
+        answer = self._heard("question", question)
         self._say(f"* answered: {plain(answer)}\n")
 
     def _approve(self, text: str) -> None:
-        self._say(f"! May I {plain(text) or 'do this'}?\napprove [y/n]: ")
-        while (answer := self._heard().strip().lower()) not in ("y", "yes", "n", "no"):
+        wish = plain(text) or "do this"
+        self._say(f"! May I {wish}?\napprove [y/n]: ")
+        while (answer := self._heard("approval", wish).strip().lower()) not in (
+            "y",
+            "yes",
+            "n",
+            "no",
+        ):
             self._say("approve [y/n]: ")
         self._say("* approved\n" if answer.startswith("y") else "* denied\n")
 
-    def _heard(self) -> str:
+    def _heard(self, activity: str, reason: str) -> str:
+        self._events.status(activity, reason)
         line = self._terminal.line()
+        self._events.status("working")
         if line is None:
             raise Ended(0)
         self._context.log(f"heard: {line}")
@@ -226,6 +211,7 @@ class Agent:
         raise Ended(int(code or "0") & 0xFF)
 
     def _crash(self, _: str) -> None:
+        self._terminal.restore()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signal.signal(signal.SIGSEGV, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -294,20 +280,23 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(prompts: Sequence[str]) -> int:
-    terminal = Terminal()
-    agent = Agent(terminal, Context(os.environ.get("AGENTCAVE_CONTEXT"), terminal.say))
+    context, folder = (os.environ.get(f"AGENTCAVE_{name}") for name in ("CONTEXT", "SESSION_DIR"))
     try:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, agent.end_by)
-        agent.greet()
-        for prompt in prompts:
-            terminal.say(f"{PROMPT}{plain(prompt)}\n")
-            agent.obey(prompt)
-        agent.converse()
+        with Terminal() as terminal:
+            agent = Agent(terminal, Context(context, terminal.say), Events(folder))
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, agent.end_by)
+            agent.greet()
+            for prompt in prompts:
+                terminal.say(f"{PROMPT}{plain(prompt)}\n")
+                agent.obey(prompt)
+            agent.converse()
     except Ended as ended:
         return ended.code
+    except Gone:
+        return 128 + signal.SIGHUP
     except KeyboardInterrupt:
-        return 130
+        return 128 + signal.SIGINT
     return 0
 
 

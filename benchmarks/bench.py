@@ -11,9 +11,11 @@ class Sizes(NamedTuple):
     file_caves: int = 2000
     worktrees: int = 20
     files: int = 5000
+    prompts: int = 200
+    agents: int = 100
 
 
-QUICK = Sizes(few=10, many=100, file_caves=200, worktrees=5, files=500)
+QUICK = Sizes(few=10, many=100, file_caves=200, worktrees=5, files=500, prompts=20, agents=10)
 
 
 class Bench(NamedTuple):

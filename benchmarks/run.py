@@ -16,7 +16,7 @@ from bench import QUICK, Bench, Sizes
 from program import installed
 from table import Row, markdown
 from timing import CommandFailed, tell
-from works import fresh, reading, standing, worktrees
+from works import fresh, reading, standing, talking, worktrees
 
 WORKS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "fresh-few": fresh.few,
@@ -25,6 +25,9 @@ WORKS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "standing-many": standing.many,
     "config": reading.config,
     "worktrees": worktrees.many_files,
+    "prompts": talking.prompts,
+    "statuses": talking.statuses,
+    "hooks": talking.hooks,
 }
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -1,20 +1,54 @@
-"""Every known kind of agent by the word that ``type`` uses for it."""
+"""Every known kind of agent by the word that ``type`` uses for it; loaded when it is met."""
 
-from agentcave.agents import claude, command, demo
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
 from agentcave.agents.base import Adapter
 from agentcave.errors import SpecError
 
-ADAPTERS: dict[str, Adapter] = {
-    "claude": claude,
-    "command": command,
-    "demo": demo,
-}
+TYPES = ("aider", "claude", "codex", "command", "demo", "gemini", "opencode")
+"""Each is a module of this room."""
+GROUP = "agentcave.agents"
+"""The entry points by which other packages add adapters: ``type = "module"``."""
+
+if TYPE_CHECKING:  # each keeps the promise of an adapter
+    from agentcave.agents import aider, claude, codex, command, demo, gemini, opencode
+
+    KEPT: tuple[Adapter, ...] = (aider, claude, codex, command, demo, gemini, opencode)
 
 
 def adapter_of(kind: str) -> Adapter:
-    """The adapter of an agent type. Raises SpecError for one that this version does not have."""
+    """The adapter of an agent type. Raises SpecError for one that nothing here provides."""
+    found = _adapter(kind)
+    if found is None:
+        raise SpecError([f"agent type {kind} is not known here ({', '.join(TYPES)})"])
+    return found
+
+
+def known_adapter(kind: str) -> Adapter:
+    """The same for what lives: of a type that is not known here only the process is."""
     try:
-        return ADAPTERS[kind]
-    except KeyError:
-        known = ", ".join(sorted(ADAPTERS))
-        raise SpecError([f"agent type {kind} is not supported by this version ({known})"]) from None
+        return adapter_of(kind)
+    except SpecError:
+        return adapter_of("command")
+
+
+@cache
+def _adapter(kind: str) -> Adapter | None:
+    if kind in TYPES:
+        return cast(Adapter, import_module(f"agentcave.agents.{kind}"))
+    return _provided(kind)
+
+
+def _provided(kind: str) -> Adapter | None:
+    """An adapter that another package provides. Raises SpecError when it cannot be loaded."""
+    from importlib.metadata import entry_points  # costs more than all adapters of ours
+
+    for entry in entry_points(group=GROUP, name=kind):
+        try:
+            adapter: Adapter = entry.load()
+        except Exception as exc:  # whatever somebody else's module raises
+            raise SpecError([f"agent type {kind} of {entry.value}: {exc}"]) from exc
+        return adapter
+    return None

@@ -2,13 +2,20 @@
 
 import contextlib
 import os
+import socket
 import time
 import uuid
+from secrets import token_urlsafe
 
-from agentcave.agents import ADAPTERS, Start, adapter_of, command
+import anyio
+
+from agentcave.agents import Before, Start, adapter_of, known_adapter
+from agentcave.agents.reading import brief
 from agentcave.apply.environment import compose
 from agentcave.apply.secrets import Secrets
 from agentcave.apply.tools import Tools
+from agentcave.apply.trust import record_trust
+from agentcave.context import briefing
 from agentcave.errors import CaveError
 from agentcave.model.desired import DesiredAgent
 from agentcave.model.observed import History, ObservedSession
@@ -17,6 +24,10 @@ from agentcave.plan.diff import size_text
 from agentcave.plan.digest import declared_fields, environment_of, pack_fields
 from agentcave.plan.drift import NO_HISTORY
 from agentcave.sessions import Session, SessionOptions
+from agentcave.sessions.base import fresh_id
+
+PREPARING = 60.0
+"""Seconds for what runs before an agent."""
 
 
 class Launches:
@@ -24,18 +35,19 @@ class Launches:
 
     def __init__(self, tools: Tools, secrets: Secrets) -> None:
         self._tools, self._secrets = tools, secrets
+        self._trusting = anyio.Lock()  # agents share the files that they keep it in
         self._packed: dict[tuple[int, ...], str] = {}
 
     def announce(self, agent: DesiredAgent, fresh: bool) -> History:
         """What is remembered of a start before it happens: above all, the conversation's id."""
         cave = self._cave(agent)
         past = self._tools.observed.history.get(agent.key, NO_HISTORY)
-        new = fresh or agent.spec.resume == "never" or not self._goes_on(agent, past)
-        conversation = past.conversation
-        if not adapter_of(agent.spec.type).CONVERSES:
-            conversation = None
-        elif new or conversation is None:
+        adapter = adapter_of(agent.spec.type)
+        conversation = past.conversation if adapter.CONVERSES and not fresh else None
+        resumed = conversation is not None
+        if conversation is None and adapter.NAMES:
             conversation = str(uuid.uuid4())
+        new = fresh or (adapter.CONVERSES and not resumed)
         return History(
             intent="running",
             digest=agent.digest,
@@ -45,19 +57,8 @@ class Launches:
             prompted=(past.prompted or self._unrecorded(agent, past)) and not new,
             restarts=past.restarts,
             started=int(time.time()),
+            resumed=resumed,
         )
-
-    def _goes_on(self, agent: DesiredAgent, past: History) -> bool:
-        """Whether the last conversation can go on; where that cannot be told, it is not given up.
-
-        The start itself fails then, and says why.
-        """
-        if not adapter_of(agent.spec.type).CONVERSES:
-            return True
-        try:
-            return self._resumable(agent, self._start(agent, past.conversation, {}))
-        except CaveError:
-            return past.conversation is not None
 
     def _unrecorded(self, agent: DesiredAgent, past: History) -> bool:
         """Whether a pass that was killed has started it, and so has given it its prompt."""
@@ -66,41 +67,53 @@ class Launches:
         seen = self._tools.observed.sessions.get(agent.key, ())
         return bool(seen) and seen[-1].stamp.started >= past.started
 
-    def _resumable(self, agent: DesiredAgent, start: Start) -> bool:
-        """Whether the agent kept a transcript of the conversation, in its own configuration."""
-        declared = environment_of(self._cave(agent), agent.spec, self._tools.desired.env)
-        environment = compose(self._tools.environ, self._cave(agent), declared, {})
-        path = adapter_of(agent.spec.type).transcript(start._replace(environment=environment))
-        return path is not None and os.path.exists(path)
-
     async def start(
         self, agent: DesiredAgent, announced: History, replaced: ObservedSession | None
     ) -> Session:
         """Start an agent, in the pane of the incarnation that it replaces if there is one."""
         cave = self._cave(agent)
         environment = await self.environment(cave, agent.spec)
-        start = self._start(agent, announced.conversation, environment)
-        adapter = adapter_of(agent.spec.type)
-        start = start._replace(
-            resume=self._resumable(agent, start),
-            prompt=None if announced.prompted else agent.spec.prompt,
+        session_id = fresh_id()
+        desired = self._tools.desired
+        start = Start(
+            agent.spec,
+            self.workdir(cave, agent.spec),
+            environment,
+            announced.conversation,
+            announced.resumed,
+            None if announced.prompted else agent.spec.prompt,
+            os.path.join(self._tools.state.folder, "sessions", session_id),
+            briefing(desired.project, cave.name, environment["AGENTCAVE_CONTEXT"]),
         )
+        adapter = adapter_of(agent.spec.type)
+        if adapter.SERVES:
+            start = start._replace(port=free_port(), password=token_urlsafe(24))
+        if agent.spec.trust_workspace:
+            async with self._trusting:
+                await record_trust(adapter, start, f"{cave.name}/{agent.spec.name}")
+        launch = adapter.launch(start)
+        environment = {**environment, **launch.environment}
+        if launch.before is not None:
+            await self._prepare(launch.before, start.workdir, environment)
         session = await self._tools.sessions.create_session(
             SessionOptions(
-                project=self._tools.desired.project,
+                project=desired.project,
                 cave=agent.cave,
                 agent=agent.spec.name,
-                argv=adapter.launch(start),
+                argv=launch.argv,
                 cwd=start.workdir,
                 environment=environment,
                 size=agent.spec.size,
-                uid=self._tools.desired.uid,
-                file=self._tools.desired.file,
+                uid=desired.uid,
+                file=desired.file,
                 type=agent.spec.type,
                 digest=agent.digest or "",
                 stop=stop_of(agent.spec),
                 workspace=cave.workspace.path,
                 place=replaced.pane if replaced is not None else None,
+                id=session_id,
+                files=launch.files,
+                overlays=launch.overlays,
             )
         )
         try:
@@ -110,6 +123,16 @@ class Launches:
                 await self._tools.sessions.remove_session(session.id)
             raise
         return session
+
+    async def _prepare(self, before: Before, cwd: str, environment: dict[str, str]) -> None:
+        """Raises CaveError with what the command said last when it fails."""
+        done = await self._tools.host.run(
+            before.argv, cwd=cwd, environment=environment, stdin=before.stdin, timeout=PREPARING
+        )
+        if done.returncode != 0:
+            said = brief((done.stderr or done.stdout).decode(errors="replace"))
+            words = " ".join(before.argv[:2])
+            raise CaveError(f"`{words} …` failed with exit status {done.returncode}: {said}")
 
     async def check(self, agent: DesiredAgent) -> None:
         """Raises CaveError for what would let a start fail: better before the old one is ended."""
@@ -133,17 +156,6 @@ class Launches:
             raise CaveError(f"{cave.name}/{agent.name}: working_dir leads out of its workspace")
         return place
 
-    def _start(
-        self, agent: DesiredAgent, conversation: str | None, environment: dict[str, str]
-    ) -> Start:
-        cave = self._cave(agent)
-        return Start(
-            agent.spec,
-            self.workdir(cave, agent.spec),
-            environment,
-            conversation if adapter_of(agent.spec.type).CONVERSES else None,
-        )
-
     def _fields(self, cave: CaveSpec, agent: AgentSpec) -> str:
         shared = tuple(map(id, (agent, cave.environment, cave.secrets, cave.inherit_environment)))
         if shared not in self._packed:
@@ -155,6 +167,13 @@ class Launches:
         return self._tools.desired.caves[agent.cave].spec
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        return port
+
+
 def stop_of(agent: AgentSpec) -> StopSpec:
     """How an agent is ended: as declared, else as its adapter knows."""
     return default_stop(agent.type, agent.stop)
@@ -164,6 +183,6 @@ NO_STOP = StopSpec()
 
 
 def default_stop(kind: str, stop: StopSpec = NO_STOP) -> StopSpec:
-    adapter = ADAPTERS.get(kind, command)  # another version's kind of agent is ended as any program
+    adapter = known_adapter(kind)
     keys = adapter.STOP_KEYS if stop.keys is None else stop.keys
     return stop._replace(keys=keys, signal=stop.signal or adapter.STOP_SIGNAL)

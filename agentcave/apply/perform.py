@@ -7,6 +7,7 @@ from typing import assert_never
 import anyio
 
 from agentcave import context, workspaces
+from agentcave.agents import adapter_of
 from agentcave.apply.launches import Launches, default_stop, stop_of
 from agentcave.apply.readiness import Probe, reach
 from agentcave.apply.secrets import Secrets
@@ -28,6 +29,7 @@ from agentcave.plan.diff import setup_fingerprint, size_text
 from agentcave.plan.drift import NO_HISTORY
 from agentcave.plan.plan import Plan, Step
 from agentcave.sessions import Session, SessionGone
+from agentcave.sessions.delivery import Unconfirmed
 
 SETUP_TIMEOUT = 3600.0
 SHOWN_LINES = 20
@@ -177,8 +179,23 @@ class Hands:
         announced = self._announced[agent.key]
         session = await self._launches.start(agent, announced, replaced)
         self._live[agent.key] = session
-        prompted = announced.prompted or agent.spec.prompt is not None
-        self._histories[agent.key] = announced._replace(session=session.id, prompted=prompted)
+        typed = adapter_of(agent.spec.type).TYPES_PROMPT
+        due = None if announced.prompted else agent.spec.prompt
+        prompted = announced.prompted or (due is not None and not typed)
+        history = announced._replace(session=session.id, prompted=prompted)
+        self._histories[agent.key] = history
+        if due is not None and typed:
+            await self._prompt(agent, session, due)
+            self._histories[agent.key] = history._replace(prompted=True)
+
+    async def _prompt(self, agent: DesiredAgent, session: Session, prompt: str) -> None:
+        """Type the first prompt; what is not delivered now is due again at the next start."""
+        try:
+            await session.send_input(prompt, timeout=agent.spec.ready.timeout)
+        except Unconfirmed:
+            past = self._histories[agent.key]
+            self._histories[agent.key] = past._replace(prompted=True)
+            raise
 
     async def _stop(self, seen: ObservedSession, sticky: bool) -> None:
         """End a session and take it away; what its screen showed last is kept in the state."""

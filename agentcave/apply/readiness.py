@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 import anyio
 
+from agentcave.agents import adapter_of
 from agentcave.errors import CaveError, DeadlineExceeded
 from agentcave.hosts import Host
 from agentcave.model.desired import DesiredAgent
 from agentcave.model.spec import ReadySpec
 from agentcave.model.status import Phase
+from agentcave.plan.activity import past_start
 from agentcave.plan.status import end_text, is_complete
-from agentcave.sessions import Session
+from agentcave.sessions import Session, SessionStatus
 
 INTERVAL = 0.1
 
@@ -36,26 +38,31 @@ async def reach(probe: Probe, condition: str, timeout: float) -> None:
     cave, name = probe.agent.key
     began = time.monotonic()
     limit = probe.agent.spec.ready.timeout if condition == "ready" else timeout
+    status = SessionStatus(Phase.PENDING)
     with anyio.move_on_after(limit):
-        while not await _reached(probe, condition, time.monotonic() - began):
+        while True:
+            status = await probe.session.status()
+            if await _reached(probe, status, condition, time.monotonic() - began):
+                return
             await anyio.sleep(INTERVAL)
-        return
-    raise DeadlineExceeded(f"{cave}/{name} was not {condition} within {limit:g} s")
+    told = status.judgement
+    why = f": {told.reason or told.activity}" if told is not None else ""
+    raise DeadlineExceeded(f"{cave}/{name} was not {condition} within {limit:g} s{why}")
 
 
-async def _reached(probe: Probe, condition: str, waited: float) -> bool:
-    status = await probe.session.status()
+async def _reached(probe: Probe, status: SessionStatus, condition: str, waited: float) -> bool:
     cave, name = probe.agent.key
     if status.phase is Phase.RUNNING:
-        return condition == "started" or (condition == "ready" and await _ready(probe, waited))
+        ready = condition == "ready" and await _ready(probe, status, waited)
+        return condition == "started" or ready
     if is_complete(probe.agent, status.exit_status):
         return True
     how = end_text(status.exit_status, status.signal)
     raise CaveError(f"{cave}/{name} cannot become {condition}: {how}")
 
 
-async def _ready(probe: Probe, waited: float) -> bool:
-    """Without a status that the agent reports itself, a running process is all that is known."""
+async def _ready(probe: Probe, status: SessionStatus, waited: float) -> bool:
+    """Of an agent that does not report its status, a running process is all that is known."""
     match probe.agent.spec.ready:
         case ReadySpec("output", str(pattern)):
             return re.search(pattern, await probe.session.get_output(), re.MULTILINE) is not None
@@ -68,4 +75,5 @@ async def _ready(probe: Probe, waited: float) -> bool:
             )
             return done.returncode == 0
         case _:
-            return True
+            adapter = adapter_of(probe.agent.spec.type)
+            return not adapter.REPORTS or past_start(status.judgement)

@@ -20,7 +20,7 @@ from agentcave.plan.status import is_complete
 from agentcave.reconcile.once import Outcome, Pass, act, check_programs, left_over, look, sweep
 from agentcave.reconcile.servers import refuse_elsewhere
 from agentcave.report.plan import render_plan
-from agentcave.report.text import paint
+from agentcave.report.text import paint, plain
 from agentcave.sessions.panes import Reading
 from agentcave.state import State
 from agentcave.workspaces import ensure_ignored
@@ -94,7 +94,7 @@ def report(args: argparse.Namespace, plan: Plan, outcome: Outcome) -> int:
                 say(args, f"{cave}: {note}")
             print(render_outcome(plan, outcome.events))
     for trouble in outcome.troubles:
-        print(trouble, file=sys.stderr)
+        print(plain(trouble), file=sys.stderr)
     if outcome.late:
         return 124
     bad = any(event.result != "done" for event in outcome.events)
@@ -140,8 +140,8 @@ def _remember(state: State, seen: Pass) -> None:
         state.put_seeds(seen.sight.refreshed)
     if seen.sight.adopted:
         state.put_workspaces(seen.sight.adopted)
-    ends: dict[Key, History] = {}
     history = seen.sight.observed.history
+    ends = dict(seen.sight.learned)
     for key, sessions in seen.sight.observed.sessions.items():
         last, past = sessions[-1], history.get(key, History())
         if last.dead and past.ended is None:

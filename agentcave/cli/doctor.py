@@ -2,12 +2,13 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from agentcave import config
-from agentcave.agents import ADAPTERS
+from agentcave.agents import TYPES, Adapter, adapter_of
 from agentcave.cli import project as projects
 from agentcave.cli.terminal import colored
 from agentcave.errors import CaveError, Unavailable
@@ -113,10 +114,32 @@ def _file(args: argparse.Namespace) -> Iterator[Finding]:
 
 
 def _agents(host: Host) -> Iterator[Finding]:
-    for name, adapter in sorted(ADAPTERS.items()):
+    for name in TYPES:
+        adapter = adapter_of(name)
         if adapter.PROGRAM:
             where = host.which(adapter.PROGRAM[0])
             if where is None:
                 yield Finding("info", name, f"not installed ({adapter.INSTALL})")
             else:
-                yield Finding("ok", name, where)
+                yield _version(host, name, where, adapter)
+
+
+def _version(host: Host, name: str, where: str, adapter: Adapter) -> Finding:
+    """An agent's own version, beside those that it was seen to work with."""
+    if not adapter.SEEN:
+        return Finding("ok", name, where)
+    try:
+        said = host.read([where, "--version"], timeout=20).stdout.decode(errors="replace")
+    except CaveError as exc:
+        return Finding("warn", name, f"{where}: {exc}")
+    found = re.search(r"\d+(?:\.\d+)+", said)
+    if found is None:
+        return Finding("warn", name, f"{where} does not tell its version")
+    told = f"{where}, version {found[0]}"
+    if _parts(found[0]) < _parts(adapter.SEEN[0]):
+        return Finding("warn", name, f"{told}; tested with {', '.join(adapter.SEEN)}: upgrade it")
+    return Finding("ok", name, told)
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))

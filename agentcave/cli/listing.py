@@ -5,6 +5,7 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Sequence
 
 from agentcave.cli import project as projects
 from agentcave.cli.choose import groups_of, keys_of
@@ -12,6 +13,8 @@ from agentcave.cli.terminal import colored, say
 from agentcave.errors import CaveError, Unavailable
 from agentcave.hosts import LocalHost
 from agentcave.model.observed import Observed
+from agentcave.model.spec import ProjectSpec
+from agentcave.reconcile.attend import attend, rules_of
 from agentcave.reconcile.live import observe_sessions
 from agentcave.report.sessions import Row, render_rows, rows_json, rows_of, with_failures
 from agentcave.sessions.panes import Reading
@@ -20,18 +23,38 @@ from agentcave.state import State
 
 def list_project(args: argparse.Namespace, reading: Reading) -> int:
     try:
-        identity, live = projects.identify(args, reading)
+        identity, state, rows = rows_now(args, reading, args.caves)
     except Unavailable as exc:
         return _unreachable(args, exc)
+    return _show(args, identity, rows, state)
+
+
+def rows_now(
+    args: argparse.Namespace, reading: Reading, words: Sequence[str], *, every_screen: bool = False
+) -> tuple[projects.Identity, State, list[Row]]:
+    """One row for each agent that ``words`` mean (none: all), as it is now."""
+    identity, live = projects.identify(args, reading)
     spec = identity.spec or projects.spec_from_stamps(identity, live)
     state = projects.state_for_reading(identity.uid)
     observed = observe_sessions(live, identity.uid, state.histories())
+    rules = rules_of(spec.caves)
+    observed = attend(
+        LocalHost(), reading.server, state.folder, observed, rules, every_screen=every_screen
+    )
     key = state.key() if identity.spec else None  # stamps do not tell what was declared
     rows = with_failures(rows_of(spec, observed, key), state.failures)
-    if args.caves:
-        wanted = set(keys_of(args.caves, spec.declared, groups_of(spec)))
+    if words:
+        wanted = set(keys_of(words, declared_or_live(spec, rows), groups_of(spec)))
         rows = [row for row in rows if row.key in wanted]
-    return _show(args, identity, rows, state)
+    return identity, state, rows
+
+
+def declared_or_live(spec: ProjectSpec, rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
+    """What can be named: also what left the file and still lives."""
+    known = dict(spec.declared)
+    for cave, agent in (row.key for row in rows if row.wanted == "absent"):
+        known[cave] = tuple(dict.fromkeys((*known.get(cave, ()), agent)))
+    return known
 
 
 def _show(
@@ -83,6 +106,7 @@ def list_all(args: argparse.Namespace, reading: Reading) -> int:
         try:
             state = projects.state_for_reading(uid)
             observed = observe_sessions(live, uid, state.histories())
+            observed = attend(LocalHost(), reading.server, state.folder, observed, {})
         except CaveError as exc:
             print(exc, file=sys.stderr)
             continue

@@ -9,9 +9,12 @@ from agentcave.errors import UsageError
 from agentcave.reconcile.lock import project_lock
 
 
-def add_timeout(parser: argparse.ArgumentParser) -> None:
+def add_timeout(parser: argparse.ArgumentParser, default: str = "10m") -> None:
     parser.add_argument(
-        "--timeout", default="10m", metavar="D", help="bound on waiting, such as 90s (default 10m)"
+        "--timeout",
+        default=default,
+        metavar="D",
+        help=f"bound on waiting, such as 90s (default {default})",
     )
 
 

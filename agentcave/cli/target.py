@@ -1,11 +1,20 @@
 """The live session that CAVE or CAVE/AGENT means, for commands that need no file."""
 
 import argparse
+import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from agentcave.cli import project as projects
 from agentcave.cli.choose import groups_of, only_agent
 from agentcave.errors import CaveError
 from agentcave.model.observed import Key, ObservedSession
+from agentcave.reconcile.attend import rules_of
+
+if TYPE_CHECKING:
+    from agentcave.sessions.line import TmuxLine
+
+T = TypeVar("T")
 
 
 def target(
@@ -23,6 +32,32 @@ def target(
     key = only_agent(word, declared, groups_of(spec))
     sessions = [one for one in live if one.stamp.uid == identity.uid and one.stamp.key == key]
     return identity, key, sessions[-1] if sessions else None
+
+
+def talk(
+    args: argparse.Namespace, word: str, do: Callable[["TmuxLine"], Awaitable[T]]
+) -> tuple[str, T]:
+    """Do something at the terminal of the agent that ``word`` means; its name, and what came of it.
+
+    Raises CaveError when nothing of that agent lives.
+    """
+    identity, key, session = target(args, word)
+    if session is None:
+        raise CaveError(
+            f"{'/'.join(key)} of {identity.name} has no session", "`agentcave ps` tells why"
+        )
+    rules = rules_of(identity.spec.caves).get(key, ()) if identity.spec else ()
+
+    async def at_the_terminal(found: ObservedSession) -> T:
+        from agentcave.sessions import TmuxSessionManager
+
+        socket = projects.server(args).socket
+        async with TmuxSessionManager(socket, environ=os.environ) as sessions:
+            return await do(await sessions.line(found.stamp.session, rules))
+
+    import anyio
+
+    return "/".join(key), anyio.run(at_the_terminal, session)
 
 
 def live_target(args: argparse.Namespace, word: str) -> ObservedSession:

@@ -44,7 +44,7 @@ def _merged(files: Files, key: str, directory: str) -> dict[str, Any]:
     )
     cave = fold(layers)
     cave.pop("extends", None)
-    types = {word for words in agent_types() for word in words}
+    types = set(agent_types())
     for name, agent in (cave.get("agents") or {}).items():
         if name in types:
             agent.setdefault("type", name)

@@ -10,7 +10,7 @@ from .layers import Files
 from .merge import fold
 from .placement import Placed, conflicts, place_problem, written_branch, written_path
 from .problems import Flaw, Path, nearest
-from .schema import agent_types, unknown_word
+from .schema import agent_types, provided_types, unknown_word
 from .suspicious import ADVICE, looks_like_a_key
 
 Cave = Mapping[str, Any]
@@ -93,7 +93,7 @@ def lacks(name: str, cave: Cave) -> Iterator[Flaw]:
 
 
 def agent_lacks(path: Path, name: str, agent: Mapping[str, Any]) -> Iterator[Flaw]:
-    known, _ = agent_types()
+    known = agent_types()
     if "type" not in agent:
         hint = f"write type: one of {', '.join(known)}"
         yield Flaw(path, f"the type is missing: {name} is not the name of one", hint, at_key=True)
@@ -115,9 +115,9 @@ def cave_flaws(name: str, cave: Cave) -> Iterator[Flaw]:
 
 def agent_flaws(path: Path, agent: Mapping[str, Any]) -> Iterator[Flaw]:
     kind = agent.get("type")
-    known, reserved = agent_types()
-    if kind in reserved:
-        yield unknown_word(path, kind, list(known), reserved)
+    known = agent_types()
+    if kind is not None and kind not in known and kind not in provided_types():
+        yield unknown_word((*path, "type"), kind, list(known))
     if "screen" in agent and kind not in ("command", None):
         yield Flaw((*path, "screen"), "is for type command only", "leave it out", at_key=True)
     yield from _without_effect(path, agent)
@@ -125,24 +125,19 @@ def agent_flaws(path: Path, agent: Mapping[str, Any]) -> Iterator[Flaw]:
 
 
 def _without_effect(path: Path, agent: Mapping[str, Any]) -> Iterator[Flaw]:
-    """Keys of the contract that this version cannot honour, and keys that a type has no use for."""
-    later = {
-        "trust_workspace": agent.get("trust_workspace") is True,
-        "screen": bool(agent.get("screen")) and agent.get("type") == "command",
-        "ready": bool((agent.get("ready") or {}).get("status")),
-    }
-    for key in (key for key, given in later.items() if given):
-        where = (*path, key, "status") if key == "ready" else (*path, key)
-        message = "is not supported yet by this version"
-        yield Flaw(where, message, "leave it out", at_key=True)
+    """Keys that a type has no use for."""
+    kind = agent.get("type", "")
     useless = {
-        "command": ("model", "permission_mode", "prompt"),
-        "demo": ("model", "permission_mode"),
+        "command": ("model", "permission_mode", "prompt", "trust_workspace"),
+        "demo": ("model", "permission_mode", "trust_workspace"),
     }
-    for key in useless.get(agent.get("type", ""), ()):
-        if agent.get(key) is not None:
-            message = f"type {agent['type']} has no use for it"
+    for key in useless.get(kind, ()):
+        if agent.get(key) not in (None, False):
+            message = f"type {kind} has no use for it"
             yield Flaw((*path, key), message, "leave it out", at_key=True)
+    if kind == "command" and (agent.get("ready") or {}).get("status") and not agent.get("screen"):
+        where, hint = (*path, "ready", "status"), "give it screen rules, or use ready: {output: …}"
+        yield Flaw(where, "a command tells no status of its own", hint, at_key=True)
 
 
 def vain_removals(files: Files) -> Iterator[Flaw]:

@@ -32,10 +32,17 @@ def schema() -> dict[str, Any]:
 
 
 @cache
-def agent_types() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The types of agents that work, and those that are reserved."""
+def agent_types() -> tuple[str, ...]:
+    """The types of agents that are known here."""
     rule = schema()["definitions"]["agent"]["properties"]["type"]
-    return tuple(word for word in rule["enum"] if word), tuple(rule["x-reserved"])
+    return tuple(word for word in rule["anyOf"][0]["enum"] if word)
+
+
+def provided_types() -> tuple[str, ...]:
+    """The types that other packages provide; asked only for a word that is not known here."""
+    from importlib.metadata import entry_points
+
+    return tuple(entry.name for entry in entry_points(group="agentcave.agents"))
 
 
 @cache

@@ -1,5 +1,6 @@
 """The Working Context: the markdown files in ``.cave/`` that tell an agent what it is to do."""
 
+from agentcave.context.briefing import briefing
 from agentcave.context.inspect import (
     ContextFile,
     archivable_paths,
@@ -17,6 +18,7 @@ __all__ = [
     "ContextFile",
     "archivable_paths",
     "archive",
+    "briefing",
     "diff",
     "edited",
     "observe",

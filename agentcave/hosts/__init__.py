@@ -3,6 +3,7 @@
 from agentcave.hosts.base import Completed, Host, Pending, Stream
 from agentcave.hosts.folders import cache_folder, existing_folder, project_folder, state_root
 from agentcave.hosts.local import LocalHost
+from agentcave.hosts.processes import environment_of, look
 
 __all__ = [
     "Completed",
@@ -11,7 +12,9 @@ __all__ = [
     "Pending",
     "Stream",
     "cache_folder",
+    "environment_of",
     "existing_folder",
+    "look",
     "project_folder",
     "state_root",
 ]

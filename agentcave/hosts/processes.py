@@ -59,6 +59,12 @@ def look(pid: int) -> Process | None:
     return parse(data) if data else None
 
 
+def environment_of(pid: int) -> dict[str, str]:
+    """The environment that a process began with; {} for one that is gone, or not ours to read."""
+    entries = os.fsdecode(_read(f"/proc/{pid}/environ")).split("\0")
+    return dict(entry.split("=", 1) for entry in entries if "=" in entry)
+
+
 def parse(stat: bytes) -> Process:
     """A line of /proc/PID/stat; the command may hold spaces, newlines and parentheses."""
     opening, closing = stat.index(b"("), stat.rindex(b")")

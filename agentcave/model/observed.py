@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from agentcave.model.status import Judgement
+
 Key = tuple[str, str]
 """Cave and agent."""
 
@@ -33,7 +35,10 @@ class Stamp(NamedTuple):
 
 
 class ObservedSession(NamedTuple):
-    """One stamped pane. ``exit_status`` and ``signal`` are None while it lives."""
+    """One stamped pane. ``exit_status`` and ``signal`` are None while it lives.
+
+    ``in_mode``: somebody scrolls in it, so it takes no keys. ``title`` is what the agent set.
+    """
 
     stamp: Stamp
     pane: str
@@ -44,6 +49,8 @@ class ObservedSession(NamedTuple):
     exit_status: int | None = None
     signal: int | None = None
     attached: bool = False
+    in_mode: bool = False
+    title: str = ""
 
 
 class WorkspaceRecord(NamedTuple):
@@ -109,7 +116,8 @@ class History(NamedTuple):
 
     ``fields`` packs the keyed fingerprint of each declared field at its last start (plan/digest.py
     reads it, to name what changed). ``prompted``: the file's prompt went into ``conversation``.
-    ``ended``: how the incarnation ``session`` ended, for when its pane is gone.
+    ``ended``: how the incarnation ``session`` ended, for when its pane is gone. ``resumed``: its
+    start went on with an earlier conversation.
     """
 
     intent: Intent = "running"
@@ -124,6 +132,7 @@ class History(NamedTuple):
     ended: Literal["completed", "failed", "stopped"] | None = None
     exit_status: int | None = None
     signal: int | None = None
+    resumed: bool = False
 
 
 class Observed(NamedTuple):
@@ -131,7 +140,8 @@ class Observed(NamedTuple):
 
     ``sessions`` holds what carries the stamp of this project: per key, the newest last.
     ``others`` holds stamped sessions of other projects on the same server. ``obstacles``: why a
-    workspace that is to go may hold something to lose.
+    workspace that is to go may hold something to lose. ``judged``: what the agents of live sessions
+    do, by the session's id. ``unresumable``: why a conversation of the history cannot go on.
     """
 
     unreachable: str | None = None
@@ -141,3 +151,5 @@ class Observed(NamedTuple):
     contexts: Mapping[str, ObservedContext] = {}
     history: Mapping[Key, History] = {}
     obstacles: Mapping[str, tuple[str, ...]] = {}
+    judged: Mapping[str, Judgement] = {}
+    unresumable: Mapping[Key, str] = {}

@@ -69,8 +69,16 @@ class ReadySpec(NamedTuple):
 
 
 class ScreenRule(NamedTuple):
+    """What a screen means on which the regular expression ``match`` is found.
+
+    ``startup``: it asks before the first prompt, and only a person may answer. ``reason`` says
+    what it means; a group of the expression adds what is asked.
+    """
+
     activity: str
     match: str
+    reason: str = ""
+    startup: bool = False
 
 
 class Dependency(NamedTuple):

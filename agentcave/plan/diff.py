@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from agentcave.agents import ADAPTERS
+from agentcave.agents import known_adapter
 from agentcave.model.desired import Desired, DesiredAgent, DesiredCave, Request
 from agentcave.model.hashing import sha256_hex
 from agentcave.model.observed import (
@@ -11,6 +11,7 @@ from agentcave.model.observed import (
     ObservedSession,
     WorkspaceRecord,
 )
+from agentcave.model.status import Activity
 from agentcave.plan.actions import (
     Action,
     CreateWorkspace,
@@ -22,6 +23,7 @@ from agentcave.plan.actions import (
     StartSession,
     StopSession,
 )
+from agentcave.plan.activity import past_start
 from agentcave.plan.digest import (
     DigestKey,
     same,
@@ -31,6 +33,7 @@ from agentcave.plan.order import awaited, dependencies_first, dependents, renumb
 from agentcave.plan.plan import Outcome, Plan, Step
 from agentcave.plan.status import end_text, is_complete
 
+MID_TURN = frozenset({Activity.WORKING, Activity.APPROVAL, Activity.QUESTION})
 SURPLUS = "a second session of one agent; the newest stays"
 
 
@@ -248,8 +251,9 @@ class _Differ:
         if current is not None and not current.dead:
             yield from self._running(agent, current, after)
         elif cause := self._start_cause(agent, current):
-            action = StartSession(agent, current, self.request.fresh)
-            yield self._add(action, cave, cause, name, after, conditions, blocked)
+            fresh, talk = self._conversation(agent)
+            action = StartSession(agent, current, fresh)
+            yield self._add(action, cave, f"{cause}{talk}", name, after, conditions, blocked)
             if blocked:
                 self.blocked.add(cave)
 
@@ -283,13 +287,14 @@ class _Differ:
     ) -> Iterator[int]:
         cave, name = agent.key
         cause = self._drift(agent, session)
-        if agent.key in self.request.restart:
-            action = RestartSession(agent, session, self.request.fresh)
-            why = self.request.cause + (f", and {cause}" if cause else "")
-            yield self._add(action, cave, why, name, after)
-        elif cause is not None and self.request.drifted:
-            held = self._held(session)
-            step = self._add(RestartSession(agent, session), cave, cause, name, after, blocked=held)
+        asked = agent.key in self.request.restart
+        if asked or (cause is not None and self.request.drifted):
+            held = None if asked else self._held(session)
+            fresh, talk = self._conversation(agent)
+            why = f"{self.request.cause}, and {cause}" if asked and cause else cause
+            why = why or self.request.cause
+            action = RestartSession(agent, session, fresh)
+            step = self._add(action, cave, why + talk, name, after, blocked=held)
             if not held:  # who waits for a held session has what it waits for: it runs
                 yield step
         elif self._size_changed(agent):
@@ -299,21 +304,35 @@ class _Differ:
         if agent.digest is None or same(agent.digest, session.stamp.digest):
             return None
         fields = ", ".join(drift(self.desired, agent, self.observed, self.key))
-        return f"{fields} changed{', conversation resumed' if self._resumes(agent) else ''}"
+        return f"{fields} changed"
 
-    def _resumes(self, agent: DesiredAgent) -> bool:
+    def _conversation(self, agent: DesiredAgent) -> tuple[bool, str]:
+        """Whether a start begins a new conversation, and how to say so."""
         past = self.observed.history.get(agent.key, NO_HISTORY)
-        converses = agent.spec.type in ADAPTERS and ADAPTERS[agent.spec.type].CONVERSES
-        return converses and agent.spec.resume == "auto" and past.conversation is not None
+        if not known_adapter(agent.spec.type).CONVERSES or past.conversation is None:
+            return self.request.fresh or agent.spec.resume == "never", ""
+        if self.request.fresh:
+            return True, ", new conversation"
+        if agent.spec.resume == "never":
+            return True, ", new conversation (resume: never)"
+        if why := self.observed.unresumable.get(agent.key):
+            self.notes.append((agent.cave, f"{agent.spec.name}: new conversation: {why}"))
+            return True, f", new conversation: {why}"
+        return False, ", conversation resumed"
 
     def _size_changed(self, agent: DesiredAgent) -> bool:
         known = self.observed.history.get(agent.key, NO_HISTORY).size
         return known is not None and known != size_text(agent.spec.size)
 
     def _held(self, session: ObservedSession) -> tuple[Outcome, str] | None:
-        if self.request.force or session.dead or not session.attached:
+        if self.request.force or session.dead:
             return None
-        return "held", "somebody is attached to it; `--force` does it all the same"
+        if session.attached:
+            return "held", "somebody is attached to it; `--force` does it all the same"
+        judged = self.observed.judged.get(session.stamp.session)
+        if judged is not None and judged.activity in MID_TURN and past_start(judged):
+            return "held", f"it is mid-turn ({judged.activity}); `--force` does it all the same"
+        return None
 
     def _concerned(self, key: Key) -> bool:
         return self.request.only is None or key in self.request.only

@@ -4,7 +4,7 @@ import signal as signals
 
 from agentcave.model.desired import DesiredAgent
 from agentcave.model.observed import History, ObservedSession
-from agentcave.model.status import Activity, Phase, Status
+from agentcave.model.status import Activity, Judgement, Phase, Status
 
 RETRY = "`agentcave up` starts it again"
 
@@ -14,12 +14,15 @@ def status_of(
     session: ObservedSession | None,
     history: History,
     unreachable: str | None = None,
+    judgement: Judgement | None = None,
 ) -> Status:
     """``agent`` None: it is not declared (an orphan). ``session``: its newest stamped pane."""
     if unreachable is not None:
         return Status(Phase.UNREACHABLE, None, unreachable)
     if session is not None and not session.dead:
-        return Status(Phase.RUNNING, Activity.UNKNOWN, _running_reason(agent))
+        judgement = judgement or Judgement(Activity.UNKNOWN)
+        reason = "not in caves.yaml" if agent is None else told(judgement)
+        return Status(Phase.RUNNING, judgement.activity, reason, judgement)
     if session is not None:
         return _ended(agent, session.exit_status, session.signal)
     if history.intent == "stopped" or history.ended == "stopped":
@@ -47,8 +50,10 @@ def signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-def _running_reason(agent: DesiredAgent | None) -> str:
-    return "not in caves.yaml" if agent is None else ""
+def told(judgement: Judgement) -> str:
+    """What an agent does, in one line; other sources that say otherwise are named."""
+    doubts = [f"its {one.source} says {one.activity}" for one in judgement.doubts]
+    return "; ".join(filter(None, (judgement.reason, *doubts)))
 
 
 def _ended(agent: DesiredAgent | None, exit_status: int | None, signal: int | None) -> Status:

@@ -17,6 +17,7 @@ from agentcave.model.observed import (
     SeedRecord,
     WorkspaceRecord,
 )
+from agentcave.reconcile.attend import attend, remember_talks, rules_of
 from agentcave.reconcile.live import observe_sessions
 from agentcave.sessions.panes import Reading
 from agentcave.state import State
@@ -29,6 +30,7 @@ class Sight(NamedTuple):
 
     ``adopted``: workspaces of ours that the history had forgotten. ``exposed``: git sees the
     folder of our workspaces, since its ``.gitignore`` is gone. ``server_pid``: the tmux server's.
+    ``learned``: what agents told that the history does not know yet.
     """
 
     observed: Observed
@@ -37,6 +39,7 @@ class Sight(NamedTuple):
     adopted: dict[str, WorkspaceRecord]
     exposed: bool
     server_pid: int | None
+    learned: dict[Key, History]
 
 
 def observe(
@@ -49,6 +52,14 @@ def observe(
 ) -> Sight:
     """Everything that ``diff`` compares. Raises Unavailable when tmux cannot be read."""
     observed = observe_sessions(reading.sessions(), desired.uid, history)
+    observed = attend(
+        host,
+        reading.server,
+        state.folder,
+        observed,
+        rules_of(c.spec for c in desired.caves.values()),
+    )
+    observed = remember_talks(host, reading.server, state.folder, desired, observed, os.environ)
     records, seeds = state.workspaces(), state.seeds()
     caves = [cave for cave in desired.caves.values() if _begins(cave, request)]
     wanted = {cave.spec.name: cave.spec.workspace for cave in caves}
@@ -69,6 +80,8 @@ def observe(
         contexts=contexts,
         history=observed.history,
         obstacles=_obstacles(host, leaving, seeds),
+        judged=observed.judged,
+        unresumable=observed.unresumable,
     )
     adopted = {
         name: space.record
@@ -78,7 +91,8 @@ def observe(
     within = os.path.join(desired.directory, ".agentcave")
     ours = any(space.exists and space.path.startswith(within) for space in spaces.values())
     exposed = ours and not workspaces.is_ignored(desired.directory)
-    return Sight(seen, seeds, refreshed, adopted, exposed, reading.server_pid)
+    learned = {k: past for k, past in observed.history.items() if past is not history.get(k)}
+    return Sight(seen, seeds, refreshed, adopted, exposed, reading.server_pid, learned)
 
 
 def _begins(cave: DesiredCave, request: Request) -> bool:

@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from agentcave.agents import adapter_of
+from agentcave.agents.reading import brief
 from agentcave.errors import CaveError, DeadlineExceeded, Unavailable
 from agentcave.hosts import Host
 from agentcave.model.desired import Desired, DesiredAgent, Request, Wanted
+from agentcave.model.observed import ObservedSession
 from agentcave.model.spec import ProjectSpec
 from agentcave.plan.actions import RestartSession, StartSession
 from agentcave.plan.desire import desire
@@ -149,15 +151,21 @@ async def _stillborn(sessions: "TmuxSessionManager", seen: Pass) -> tuple[str, .
     started = {agent.key for agent in _starting(seen.plan)}
     if not started:
         return ()
-    ended = {}
+    ended = []
     for pane in (await sessions.panes()).values():
         ours = pane.stamp.uid == seen.desired.uid and pane.stamp.key in started
         if ours and pane.dead and pane.exit_status != 0:
-            ended[pane.stamp.key] = end_text(pane.exit_status, pane.signal)
-    return tuple(
-        f"{cave}/{agent} ended at once: {how} (`agentcave logs {cave}/{agent}` shows why)"
-        for (cave, agent), how in sorted(ended.items())
-    )
+            ended.append(await _last_words(sessions, pane))
+    return tuple(sorted(ended))
+
+
+async def _last_words(sessions: "TmuxSessionManager", pane: ObservedSession) -> str:
+    """How an agent ended, and the last line that it printed."""
+    name = "/".join(pane.stamp.key)
+    said = (await (await sessions.get_session(pane.stamp.session)).get_output()).splitlines()
+    line = next((line.strip() for line in reversed(said) if line.strip()), "")
+    how = ": ".join(filter(None, (end_text(pane.exit_status, pane.signal), brief(line))))
+    return f"{name} ended at once: {how} (`agentcave logs {name}` shows why)"
 
 
 async def _wait(hands: "Hands", seen: Pass, condition: str) -> Sequence[CaveError]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agentcave.model.desired import Desired, DesiredAgent, DesiredCave
 from agentcave.model.observed import History, Key, Observed, ObservedSession
 from agentcave.model.spec import ProjectSpec, WorkspaceSpec
-from agentcave.model.status import Phase, Status
+from agentcave.model.status import ATTENTION, Judgement, Phase, Status
 from agentcave.plan.desire import desire
 from agentcave.plan.digest import DigestKey, same
 from agentcave.plan.drift import NO_HISTORY, drift
@@ -94,7 +94,8 @@ def _row(
     changed: tuple[str, ...] = ()
     if session is not None and agent.digest and not same(agent.digest, session.stamp.digest):
         changed = drift(desired, agent, observed, key)
-    status = status_of(agent, session, history, observed.unreachable)
+    judgement = observed.judged.get(session.stamp.session) if session is not None else None
+    status = status_of(agent, session, history, observed.unreachable, judgement)
     if changed and status.phase is Phase.RUNNING:
         reason = f"{', '.join(changed)} changed; `agentcave up` restarts it"
         status = status._replace(reason=reason)
@@ -115,7 +116,8 @@ def _row(
 def _orphan(session: ObservedSession, observed: Observed, project: str | None) -> Row:
     key = session.stamp.key
     history = observed.history.get(key, NO_HISTORY)
-    status = status_of(None, session, history)
+    judgement = observed.judged.get(session.stamp.session)
+    status = status_of(None, session, history, judgement=judgement)
     return Row(
         key, session.stamp.type, session.name, "absent", status, session, history, (), None, project
     )
@@ -130,10 +132,15 @@ def render_rows(rows: Sequence[Row], now: int, color: bool, git: bool) -> str:
     lines = table([_cells(row, now, git) for row in rows], header).split("\n")
     if color:
         lines[1:] = [
-            paint(line, PHASE_COLORS.get(row.status.phase, "0"), color)
+            paint(line, _color(row.status), color)
             for line, row in zip(lines[1:], rows, strict=True)
         ]
     return "\n".join(lines)
+
+
+def _color(status: Status) -> str:
+    """Yellow where a person is needed."""
+    return "33" if status.activity in ATTENTION else PHASE_COLORS.get(status.phase, "0")
 
 
 def _cells(row: Row, now: int, git: bool) -> list[str]:
@@ -171,8 +178,10 @@ def duration(seconds: int) -> str:
 
 
 def rows_json(project: str | None, uid: str | None, file: str | None, rows: Sequence[Row]) -> str:
-    sessions = [_object(row) for row in rows if row.wanted != "absent" or row.project is not None]
-    orphans = [_object(row) for row in rows if row.wanted == "absent" and row.project is None]
+    sessions = [
+        row_object(row) for row in rows if row.wanted != "absent" or row.project is not None
+    ]
+    orphans = [row_object(row) for row in rows if row.wanted == "absent" and row.project is None]
     return dumps(
         {
             "project": project,
@@ -185,7 +194,7 @@ def rows_json(project: str | None, uid: str | None, file: str | None, rows: Sequ
     )
 
 
-def _object(row: Row) -> dict[str, Any]:
+def row_object(row: Row) -> dict[str, Any]:
     live = row.session
     running = live is not None and not live.dead
     exit_status = live.exit_status if live is not None else row.history.exit_status
@@ -200,6 +209,7 @@ def _object(row: Row) -> dict[str, Any]:
         "phase": row.status.phase.value,
         "activity": row.status.activity.value if row.status.activity else None,
         "reason": row.status.reason,
+        "dialog": _dialog(row.status.judgement),
         "pid": live.pid if live is not None and running else None,
         "pane": live.pane if live is not None else None,
         "exit_status": exit_status,
@@ -218,6 +228,13 @@ def _object(row: Row) -> dict[str, Any]:
             "ahead": row.git.ahead if row.git is not None else None,
         },
     }
+
+
+def _dialog(judgement: Judgement | None) -> dict[str, Any] | None:
+    if judgement is None or judgement.dialog is None:
+        return None
+    asked = judgement.dialog
+    return {"kind": asked.kind, "text": asked.text, "id": asked.id, "options": asked.options}
 
 
 def _branch(row: Row) -> str | None:

@@ -1,11 +1,16 @@
 """``Session`` and ``SessionManager`` as in ADR 3, and the values they take and give."""
 
+import secrets
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from agentcave.agents.base import Overlay
 from agentcave.errors import CaveError
 from agentcave.model.spec import StopSpec
-from agentcave.model.status import Phase
+from agentcave.model.status import Judgement, Phase
+
+if TYPE_CHECKING:
+    from agentcave.sessions.delivery import Delivery
 
 
 class SessionGone(CaveError):
@@ -20,7 +25,9 @@ class SessionOptions(NamedTuple):
     ``size`` is columns and rows. ``uid``, ``file``, ``type`` and ``digest`` go into the stamp;
     without ``uid`` one is made from the project's name. ``workspace`` is the root of the cave's
     workspace when that is not ``cwd``. ``place``: the pane of an ended session
-    that the new one takes over, attached people included.
+    that the new one takes over, attached people included. ``id``: from ``fresh_id``, for whoever
+    has to know it before. ``files`` are put into the session's own folder before the start, after
+    the ``overlays``.
     """
 
     project: str
@@ -37,16 +44,28 @@ class SessionOptions(NamedTuple):
     stop: StopSpec = StopSpec()
     workspace: str | None = None
     place: str | None = None
+    id: str | None = None
+    files: Mapping[str, bytes] = {}
+    overlays: tuple[Overlay, ...] = ()
+
+
+def fresh_id() -> str:
+    """An id that no session has had before."""
+    return secrets.token_hex(8)
 
 
 class SessionStatus(NamedTuple):
-    """``pid`` is the agent's own. ``exit_status`` and ``signal`` are None while it lives."""
+    """``pid`` is the agent's own. ``exit_status`` and ``signal`` are None while it lives.
+
+    ``judgement``: what the agent does, as far as a place can tell; None when it does not live.
+    """
 
     phase: Phase
     pid: int | None = None
     exit_status: int | None = None
     signal: int | None = None
     attached: bool = False
+    judgement: Judgement | None = None
 
 
 class Session(Protocol):
@@ -86,8 +105,14 @@ class Session(Protocol):
         """Give the terminal another size, in columns and rows."""
         ...
 
-    async def send_input(self, text: str, *, enter: bool = True) -> None:
-        """Paste ``text`` whole, then press Enter. Raises CaveError when it was not delivered."""
+    async def send_input(
+        self, text: str, *, enter: bool = True, timeout: float = 60.0
+    ) -> "Delivery":
+        """Deliver a prompt, whole, once (sessions/delivery.py).
+
+        It waits at most ``timeout`` seconds for the agent to take prompts. Raises NotDelivered
+        with the reason, and Unconfirmed when it was typed and not proven.
+        """
         ...
 
     async def get_output(self) -> str:

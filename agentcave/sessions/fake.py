@@ -3,7 +3,6 @@
 import hashlib
 import itertools
 import os
-import secrets
 import shutil
 import signal
 import time
@@ -14,9 +13,15 @@ from agentcave.model.names import session_name
 from agentcave.model.observed import Key, ObservedSession, Stamp
 from agentcave.model.spec import StopKey, StopSpec
 from agentcave.model.status import Phase
-from agentcave.sessions.base import Session, SessionGone, SessionOptions, SessionStatus
+from agentcave.sessions.base import (
+    Session,
+    SessionGone,
+    SessionOptions,
+    SessionStatus,
+    fresh_id,
+)
+from agentcave.sessions.delivery import Delivery, NotDelivered, pasteable
 from agentcave.sessions.launch import WRONG_DIRECTORY
-from agentcave.sessions.pane import pasteable
 
 
 class FakeProcess:
@@ -195,11 +200,12 @@ class FakeSession:
         self._process()
         self.size = size
 
-    async def send_input(self, text: str, *, enter: bool = True) -> None:
+    async def send_input(self, text: str, *, enter: bool = True, timeout: float = 60.0) -> Delivery:
         process = self._process()
         if not process.alive:
-            raise CaveError(f"not-delivered: {self.name} has ended")
+            raise NotDelivered(f"{self.name} has ended")
         process.type(pasteable(text).decode("utf-8", "surrogateescape") + "\n" * enter)
+        return Delivery("sent")
 
     async def get_output(self) -> str:
         return "\n".join(self._process().lines)
@@ -224,6 +230,6 @@ def _stamp(options: SessionOptions) -> Stamp:
         options.type,
         os.path.realpath(options.workspace or options.cwd),
         options.digest,
-        secrets.token_hex(8),
+        options.id or fresh_id(),
         int(time.time()),
     )

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 from typing import TYPE_CHECKING
 
 import anyio
@@ -14,15 +13,20 @@ from agentcave.model.spec import StopSpec
 from agentcave.model.status import Phase
 from agentcave.sessions import launch
 from agentcave.sessions.base import SessionGone, SessionOptions, SessionStatus
+from agentcave.sessions.delivery import Delivery, Wish, deliver
+from agentcave.sessions.line import TmuxLine
+from agentcave.sessions.overlays import lay
 from agentcave.sessions.screen import screen_text
 from agentcave.sessions.stamp import VARIABLE, encode
-from agentcave.tmux import CommandFailed, commands, scrubbed
+from agentcave.tmux import CommandFailed, commands
 from agentcave.tmux.commands import Command
 
 if TYPE_CHECKING:
     from agentcave.sessions.tmux import TmuxSessionManager
 
 START_TIMEOUT = 30.0
+INTERRUPTED = 1.0
+"""Seconds that an interrupted start has to be read by its shell."""
 
 
 class TmuxSession:
@@ -31,7 +35,7 @@ class TmuxSession:
     def __init__(
         self, manager: "TmuxSessionManager", stamp: Stamp, options: SessionOptions | None = None
     ) -> None:
-        self._manager = manager
+        self.manager = manager
         self._options = options
         self._stop = options.stop if options is not None else StopSpec()
         self.stamp = stamp
@@ -48,11 +52,14 @@ class TmuxSession:
         return f"{self.stamp.project}/{self.stamp.cave}"
 
     async def status(self) -> SessionStatus:
-        seen = (await self._manager.panes()).get(self.id)
+        seen = (await self.manager.panes()).get(self.id)
         if seen is None:
             return SessionStatus(Phase.PENDING if self._options else Phase.STOPPED)
         if not seen.dead:
-            return SessionStatus(Phase.RUNNING, seen.pid, attached=seen.attached)
+            judgement = (await TmuxLine(self).judge(seen)).judgement
+            return SessionStatus(
+                Phase.RUNNING, seen.pid, attached=seen.attached, judgement=judgement
+            )
         phase = Phase.COMPLETED if seen.exit_status == 0 else Phase.FAILED
         return SessionStatus(phase, None, seen.exit_status, seen.signal, seen.attached)
 
@@ -61,118 +68,111 @@ class TmuxSession:
             why = "has been started before, or removed"
             raise CaveError(f"session {self.id} {why}", "create a new one")
         options = self._options
-        folder = os.path.join(self._manager.folder(self.stamp), "sessions", self.id)
+        folder = os.path.join(self.manager.folder(self.stamp), "sessions", self.id)
         path = self._write_launch(options, folder)
         argv = ("/usr/bin/env", f"{VARIABLE}={encode(self.stamp)}", "/bin/sh", path)
         try:
             await self._open(options, argv)
             await self._taken(path)
+        except anyio.get_cancelled_exc_class():
+            # The pane may have come to be; without its file it would be born dead.
+            with anyio.move_on_after(INTERRUPTED, shield=True):
+                await self._taken(path)
+            raise
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
         self.cancel()
-        self._manager.started(self.id)
+        self.manager.started(self.id)
 
     async def stop(self, how: StopSpec | None = None) -> None:
-        seen = (await self._manager.panes()).get(self.id)
+        seen = (await self.manager.panes()).get(self.id)
         if seen is None:
             return
         how = how or self._stop
-        marker = os.fsencode(f"AGENTCAVE_SESSION_DIR={self._session_folder()}")
+        marker = os.fsencode(f"AGENTCAVE_SESSION_DIR={self.session_folder}")
         if seen.dead:  # what it started may live on; its own pid may be somebody else's by now
-            await self._manager.endings.end(self.id, None, marker, how)
+            await self.manager.endings.end(self.id, None, marker, how)
             return
         for key in how.keys or ():
             send = commands.send_text if key.literal else commands.send_keys
-            await self._tell(send(seen.pane, key.value))
-        await self._manager.endings.end(self.id, seen.pid, marker, how, asked=bool(how.keys))
+            await self.tell(send(seen.pane, key.value))
+        await self.manager.endings.end(self.id, seen.pid, marker, how, asked=bool(how.keys))
 
     async def resize(self, size: tuple[int, int]) -> None:
-        seen = await self._pane()
-        await self._tell(commands.resize(seen.tmux_session, size))
+        seen = await self.pane()
+        await self.tell(commands.resize(seen.tmux_session, size))
 
-    async def send_input(self, text: str, *, enter: bool = True) -> None:
-        seen = await self._pane()
-        if seen.dead:
-            raise CaveError(f"not-delivered: {self._name()} has ended")
-        if data := pasteable(text):  # tmux keeps no empty buffer
-            await self._paste(seen.pane, data)
-        if enter:
-            await self._tell(commands.send_keys(seen.pane, "Enter"))
+    async def send_input(self, text: str, *, enter: bool = True, timeout: float = 60.0) -> Delivery:
+        return await self.deliver(text, Wish(enter=enter, timeout=timeout))
+
+    async def deliver(self, text: str, wish: Wish) -> Delivery:
+        """As ``send_input``, with more to wish for. Raises NotDelivered and Unconfirmed."""
+        return await deliver(TmuxLine(self), text, wish)
 
     async def get_output(self) -> str:
-        seen = await self._pane()
-        lines = await self._tell(commands.capture_pane(seen.pane))
+        seen = await self.pane()
+        lines = await self.tell(commands.capture_pane(seen.pane))
         return screen_text(b"\n".join(lines).decode(errors="replace"), dead=seen.dead)
 
     def cancel(self) -> None:
         """It can not be started, or not again."""
         self._options = None
 
-    async def _paste(self, pane: str, data: bytes) -> None:
-        buffer = f"agentcave-{secrets.token_hex(8)}"
-        loaded = await self._manager.host.run(
-            self._manager.server.argv(*commands.load_buffer(buffer, "-")),
-            environment=scrubbed(self._manager.environ),
-            stdin=data,
-        )
-        if loaded.returncode != 0:
-            raise CaveError(f"not-delivered: {loaded.stderr.decode(errors='replace').strip()}")
-        raw = self._manager.facts.version.pastes_raw
-        if any(await self._tell(commands.paste(pane, buffer, raw=raw))):
-            await self._tell(commands.delete_buffer(buffer))
-            raise CaveError(f"not-delivered: {self._name()} has ended")
-
-    async def _tell(self, command: Command) -> list[bytes]:
+    async def tell(self, command: Command) -> list[bytes]:
         """One tmux command about this session. Raises CaveError when it is refused."""
         try:
-            return await self._manager.tmux(command)
+            return await self.manager.tmux(command)
         except CommandFailed as exc:
-            raise CaveError(f"{self._name()}: {exc}") from exc
+            raise CaveError(f"{self.name}: {exc}") from exc
 
-    def _session_folder(self) -> str:
-        return os.path.join(self._manager.folder(self.stamp), "sessions", self.id)
+    @property
+    def session_folder(self) -> str:
+        return os.path.join(self.manager.folder(self.stamp), "sessions", self.id)
 
-    def _name(self) -> str:
+    @property
+    def name(self) -> str:
         return session_name(self.stamp.project, *self.stamp.key)
 
-    async def _pane(self) -> ObservedSession:
-        seen = (await self._manager.panes()).get(self.id)
+    async def pane(self) -> ObservedSession:
+        seen = (await self.manager.panes()).get(self.id)
         if seen is None:
-            raise SessionGone(
-                f"{self._name()} is not there any more", "`agentcave ps` shows what is"
-            )
+            raise SessionGone(f"{self.name} is not there any more", "`agentcave ps` shows what is")
         return seen
 
     def _write_launch(self, options: SessionOptions, folder: str) -> str:
-        path = os.path.join(self._manager.folder(self.stamp), "launch", self.id)
+        path = os.path.join(self.manager.folder(self.stamp), "launch", self.id)
         environment = {
             **options.environment,
             "AGENTCAVE_PROJECT": options.project,
             "AGENTCAVE_CAVE": options.cave,
             "AGENTCAVE_AGENT": options.agent,
             "AGENTCAVE_SESSION_DIR": folder,
-            "AGENTCAVE_SOCKET": self._manager.server.socket,
+            "AGENTCAVE_SOCKET": self.manager.server.socket,
         }
         program = options.argv[0]
         if "/" not in program:
-            found = self._manager.host.which(program, environment.get("PATH", os.defpath))
+            found = self.manager.host.which(program, environment.get("PATH", os.defpath))
             if found is None:
-                raise CaveError(f"{self._name()}: {program} is not installed, or not in its PATH")
+                raise CaveError(f"{self.name}: {program} is not installed, or not in its PATH")
             program = found
         cwd = os.path.realpath(options.cwd)
         argv = (program, *options.argv[1:])
-        text = launch.script(argv, cwd, environment, self._manager.server_names)
+        text = launch.script(argv, cwd, environment, self.manager.server_names)
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            self._manager.host.write_file(path, text)
+            for overlay in options.overlays:
+                lay(overlay, folder, self.manager.host)
+            for name, data in options.files.items():
+                self.manager.host.write_file(os.path.join(folder, name), data)
+            self.manager.host.write_file(path, text)
         except OSError as exc:
-            raise CaveError(f"cannot prepare {self._name()} in {folder}: {exc.strerror}") from exc
+            raise CaveError(f"cannot prepare {self.name} in {folder}: {exc.strerror}") from exc
         return path
 
     async def _open(self, options: SessionOptions, argv: tuple[str, ...]) -> None:
-        manager, name = self._manager, self._name()
+        manager, name = self.manager, self.name
         where = os.path.realpath(options.cwd)  # for what people open beside the agent
         try:
             if options.place is not None:
@@ -199,15 +199,4 @@ class TmuxSession:
                 await anyio.sleep(pause)
                 pause = min(pause * 2, 0.05)
             return
-        raise DeadlineExceeded(f"{self._name()} did not start within {START_TIMEOUT:g} s")
-
-
-def pasteable(text: str) -> bytes:
-    """Bytes for a paste buffer. Raises CaveError for control characters, which are no text.
-
-    They would act on the agent's terminal; an embedded end of paste would run what follows it.
-    """
-    plain = text.replace("\r\n", "\n").rstrip("\n")
-    if any((ord(c) < 32 and c not in "\n\t") or 127 <= ord(c) < 160 for c in plain):
-        raise CaveError("not-delivered: the text holds control characters", "send plain text")
-    return plain.encode("utf-8", "surrogateescape")
+        raise DeadlineExceeded(f"{self.name} did not start within {START_TIMEOUT:g} s")

@@ -27,7 +27,7 @@ class Reading:
     """A read that has begun; what is asked meanwhile runs beside it."""
 
     def __init__(self, host: Host, server: Server) -> None:
-        self._host, self._server = host, server
+        self._host, self.server = host, server
         self._failed: CaveError | None = None
         self.server_pid: int | None = None
         """The server's process, once it has answered; None without a single pane, whoever's."""
@@ -38,7 +38,7 @@ class Reading:
 
     def _begin(self) -> Pending:
         try:
-            argv = self._server.list_panes_argv()
+            argv = self.server.list_panes_argv()
         except TmuxError as exc:
             raise translated(exc) from exc
         return self._host.begin(argv, environment=scrubbed(os.environ), timeout=READ_TIMEOUT)
@@ -65,7 +65,7 @@ class Reading:
 
     def _rows(self) -> list[PaneRow]:
         try:
-            return parse_panes(self._server, self._pending.result(), os.environ)
+            return parse_panes(self.server, self._pending.result(), os.environ)
         except TmuxError as exc:
             raise translated(exc) from exc
 
@@ -88,6 +88,8 @@ def stamped(rows: Iterable[PaneRow]) -> list[ObservedSession]:
                     row.dead_status,
                     row.dead_signal,
                     row.attached > 0,
+                    row.in_mode,
+                    row.title,
                 )
             )
     sessions.sort(key=lambda session: (session.stamp.started, int(session.pane[1:])))

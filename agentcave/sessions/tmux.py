@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import secrets
 import signal
 import time
 from collections.abc import Mapping
@@ -15,8 +14,10 @@ import anyio
 from agentcave.hosts import Host, LocalHost, project_folder, state_root
 from agentcave.model.hashing import sha256_hex
 from agentcave.model.observed import ObservedSession, Stamp
-from agentcave.sessions.base import Session, SessionGone, SessionOptions
+from agentcave.model.spec import ScreenRule
+from agentcave.sessions.base import Session, SessionGone, SessionOptions, fresh_id
 from agentcave.sessions.ending import Endings
+from agentcave.sessions.line import TmuxLine
 from agentcave.sessions.pane import TmuxSession
 from agentcave.sessions.panes import NUDGES, stamped, translated
 from agentcave.tmux import (
@@ -95,7 +96,7 @@ class TmuxSessionManager:
             options.type,
             os.path.realpath(options.workspace or options.cwd),
             options.digest,
-            secrets.token_hex(8),
+            options.id or fresh_id(),
             int(time.time()),
         )
         session = TmuxSession(self, stamp, options)
@@ -109,6 +110,12 @@ class TmuxSessionManager:
         if seen is None:
             raise SessionGone(f"there is no session {session_id} on {self.server.socket}")
         return TmuxSession(self, seen.stamp)
+
+    async def line(self, session_id: str, rules: tuple[ScreenRule, ...] = ()) -> TmuxLine:
+        """The terminal of a session. Raises SessionGone; ``rules`` are those of the caves file."""
+        session = await self.get_session(session_id)
+        assert isinstance(session, TmuxSession)
+        return TmuxLine(session, rules)
 
     async def list_sessions(self) -> list[Session]:
         found = await self.panes()

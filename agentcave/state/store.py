@@ -10,7 +10,9 @@ from typing import Any
 from agentcave.errors import CaveError
 from agentcave.model.observed import History, Key, SeedRecord, WorkspaceRecord
 
-FORMAT = 1
+FORMAT = 2
+COLUMNS = {1: History._fields[:-1], FORMAT: History._fields}
+"""What `agents` holds in each format that can be read; in order, so that later ones are added."""
 EVENTS_KEPT = 10_000
 EVENTS_LOOKED_AT = 1_000
 SCHEMA = f"""
@@ -24,13 +26,22 @@ CREATE TABLE IF NOT EXISTS screens (cave TEXT, agent TEXT, text TEXT, PRIMARY KE
 CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, body TEXT);
 PRAGMA user_version = {FORMAT};
 """
+UPGRADE = f"""
+BEGIN IMMEDIATE;
+{" ".join(f"ALTER TABLE agents ADD COLUMN {name};" for name in History._fields[-1:])}
+PRAGMA user_version = {FORMAT};
+COMMIT;
+"""
 
 
 class State:
     """An open history. Every write is one transaction; a full disk is a ``CaveError``."""
 
-    def __init__(self, connection: sqlite3.Connection | None, folder: str) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection | None, folder: str, found: int = FORMAT
+    ) -> None:
         self._connection = connection
+        self._format = found
         self.folder = folder
 
     def close(self) -> None:
@@ -66,7 +77,7 @@ class State:
             db.executemany("REPLACE INTO meta VALUES (?, ?)", values.items())
 
     def histories(self) -> dict[Key, History]:
-        columns = ", ".join(History._fields)
+        columns = ", ".join(COLUMNS[self._format])
         rows = self._rows(f"SELECT cave, agent, {columns} FROM agents")
         return {(row[0], row[1]): History(*row[2:]) for row in rows}
 
@@ -162,9 +173,9 @@ class State:
 def open_state(folder: str) -> State:
     """Open the history for writing, made when missing. Raises CaveError for a damaged one."""
     connection, found = _opened(folder, "rwc")
-    if found == 0:
+    if found != FORMAT:
         try:
-            connection.executescript(SCHEMA)
+            connection.executescript(UPGRADE if found else SCHEMA)
         except sqlite3.Error as exc:
             connection.close()
             raise _unwritable(folder, exc) from exc
@@ -176,8 +187,8 @@ def read_state(folder: str | None) -> State:
     if folder is None or not os.path.exists(path := os.path.join(folder, "state.db")):
         return State(None, folder or "")
     connection, found = _opened(folder, "rw" if os.access(path, os.W_OK) else "ro")
-    if found == FORMAT:
-        return State(connection, folder)
+    if found:
+        return State(connection, folder, found)
     connection.close()
     return State(None, folder)
 
@@ -195,7 +206,7 @@ def _opened(folder: str, mode: str) -> tuple[sqlite3.Connection, int]:
         if connection is not None:
             connection.close()
         raise _unreadable(folder, exc) from exc
-    if found not in (0, FORMAT):
+    if found and found not in COLUMNS:
         connection.close()
         raise CaveError(
             f"{path} was written by a newer agentcave (format {found})",

@@ -131,6 +131,37 @@ def send_text(pane: str, text: str) -> Words:
     return ("send-keys", "-l", "-t", pane, "--", text)
 
 
+NOT_PRESSED = b"agentcave: not pressed"
+
+
+def press(pane: str, key: str, *, literally: bool, shown: str = "", hidden: str = "") -> Choice:
+    """Press a key in a pane that takes keys and, at that very moment, shows what it should.
+
+    ``shown`` is a POSIX extended expression that a line of the screen must match, ``hidden`` one
+    that none may; "" for no such condition. The server checks the screen that it holds itself;
+    its reply is ``NOT_PRESSED`` when the key was not pressed.
+    """
+    fit = _both("#{?#{||:#{pane_dead},#{pane_in_mode}},0,1}", _lines(shown, "1"))
+    fit = _both(fit, f"#{{?{_lines(hidden, '0')},0,1}}")
+    do = send_text(pane, key) if literally else send_keys(pane, key)
+    return Choice(pane, fit, do, ("display-message", "-p", NOT_PRESSED.decode()))
+
+
+def _both(one: str, other: str) -> str:
+    return f"#{{&&:{one},{other}}}"
+
+
+def _lines(pattern: str, default: str) -> str:
+    if set(pattern) & set("#{},"):
+        raise ValueError("these mean something in a format")
+    return f"#{{C/r:{pattern}}}" if pattern else default
+
+
+def leave_mode(pane: str) -> Words:
+    """Leave copy mode, in which a pane takes no keys."""
+    return ("send-keys", "-X", "-t", pane, "cancel")
+
+
 def load_buffer(buffer: str, path: str) -> Words:
     return ("load-buffer", "-b", buffer, path)
 

@@ -19,8 +19,12 @@ ROW = SEPARATOR.join(
         "pane_dead_signal",
         "session_attached",
         "pid",
+        "pane_in_mode",
         "session_name",
-        "pane_start_command",  # last, so that nothing in it can shift another field
+        # Last what others choose: nothing in it can shift another field. A title holds no
+        # control characters: tmux refuses them (3.3a, also from `select-pane -T`).
+        "pane_start_command",
+        "pane_title",
     )
 )
 
@@ -36,8 +40,10 @@ class PaneRow(NamedTuple):
     dead_signal: int | None
     attached: int
     server_pid: int
+    in_mode: bool
     session_name: str
     start_command: str
+    title: str
 
     @property
     def stamp(self) -> str | None:
@@ -51,9 +57,10 @@ def parse_rows(lines: Iterable[str]) -> list[PaneRow]:
 
 def parse_row(line: str) -> PaneRow:
     try:
-        session, pane, pid, dead, status, signal, attached, server, name, start = line.split(
-            SEPARATOR, 9
+        session, pane, pid, dead, status, signal, attached, server, mode, name, last = line.split(
+            SEPARATOR, 10
         )
+        start, title = last.rsplit(SEPARATOR, 1)
         if session[0] != "$" or pane[0] != "%" or dead not in ("0", "1"):
             raise ValueError(line)
         return PaneRow(
@@ -65,8 +72,10 @@ def parse_row(line: str) -> PaneRow:
             int(signal) if signal else None,
             int(attached),
             int(server),
+            mode not in ("", "0"),
             name,
             start,
+            title,
         )
     except (ValueError, IndexError) as exc:
         raise Garbage(f"a pane is described by {line[:200]!r}") from exc

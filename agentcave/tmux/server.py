@@ -60,6 +60,10 @@ class Server(NamedTuple):
         """Run the commands that come on stdin; starts the server when there is none."""
         return [*self._client(), "start-server", ";", "source-file", "-"]
 
+    def script_argv(self) -> list[str]:
+        """The same on a server that runs already; it is not started."""
+        return [*self._client(), "source-file", "-"]
+
     def version_argv(self) -> list[str]:
         return [self.program, "-V"]
 

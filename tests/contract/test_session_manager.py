@@ -14,8 +14,9 @@ from agentcave.errors import CaveError
 from agentcave.hosts import LocalHost
 from agentcave.hosts.processes import identify
 from agentcave.model.spec import StopKey, StopSpec
-from agentcave.model.status import Phase
+from agentcave.model.status import Activity, Phase
 from agentcave.sessions.base import Session, SessionGone, SessionOptions
+from agentcave.sessions.delivery import Delivery
 from agentcave.sessions.fake import FakeSession, FakeSessionManager
 from agentcave.sessions.tmux import TmuxSessionManager
 
@@ -212,7 +213,7 @@ async def test_the_end_of_a_process_is_told_exactly(
     place: Place, last_words: str, phase: Phase, exit_status: int | None, signal: int | None
 ) -> None:
     session = await place.ended(last_words)
-    assert await session.status() == (phase, None, exit_status, signal, False)
+    assert await session.status() == (phase, None, exit_status, signal, False, None)
 
 
 async def test_stopping_ends_the_process_and_keeps_the_screen(place: Place) -> None:
@@ -335,8 +336,11 @@ async def test_input_arrives_whole_and_literally(place: Place, text: str) -> Non
 async def test_every_line_of_an_input_arrives(place: Place) -> None:
     session = await place.started()
     await session.send_input("echo first\necho second\n\necho third\n")
-    for line in ("first", "second", "third"):
-        await shows(session, f"You said: {line}")
+    await shows(session, "third")
+    said = (await session.get_output()).partition("You said: ")[2]
+    assert [word for word in ("first", "second", "third") if word in said] == [
+        *("first", "second", "third")
+    ]
 
 
 async def test_without_enter_the_line_stays_open(place: Place) -> None:
@@ -429,6 +433,26 @@ async def test_twenty_sessions_start_and_end_at_once(place: Place) -> None:
 
 
 # What only a terminal can promise.
+
+
+async def test_a_text_of_several_lines_is_one_prompt_and_is_proven(real: Place) -> None:
+    session = await real.started(type="demo")
+    done = await session.send_input("echo one\necho two\n")
+    assert done == Delivery("delivered")
+    await shows(session, "You said: one\\necho two")
+    assert (await session.get_output()).count("You said") == 1
+
+
+async def test_the_status_of_a_live_session_says_what_its_agent_does(real: Place) -> None:
+    session = await real.started(type="demo")
+
+    async def is_(activity: Activity) -> bool:
+        judgement = (await session.status()).judgement
+        return judgement is not None and judgement.activity is activity
+
+    await until(lambda: is_(Activity.IDLE))
+    await session.send_input("approve delete it")
+    await until(lambda: is_(Activity.APPROVAL))
 
 
 async def test_two_sessions_of_one_name_get_different_names_in_tmux(real: Place) -> None:

@@ -1,6 +1,8 @@
 """Claude Code as far as its command line goes: conversation, first prompt, resume."""
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 from caving import Cave, eventually
@@ -14,6 +16,7 @@ caves:
     agents:
       claude: {model: opus, permission_mode: acceptEdits, args: [--verbose], prompt: "Say $$5; -x"}
 """
+OWN = ("--settings", "--append-system-prompt-file")
 # Writes down how it was called, keeps a transcript as Claude Code does, and stays.
 STAND_IN = r"""
 python3 - "$@" <<'PY'
@@ -25,7 +28,7 @@ flag, conversation = sys.argv[1:3]
 slug = re.sub(r"[^A-Za-z0-9]", "-", os.getcwd())
 folder = os.path.join(os.environ["CLAUDE_CONFIG_DIR"], "projects", slug)
 os.makedirs(folder, exist_ok=True)
-open(os.path.join(folder, conversation + ".jsonl"), "a").close()
+open(os.path.join(folder, conversation + ".jsonl"), "a").write("{}\n")
 PY
 exec sleep infinity
 """
@@ -55,7 +58,12 @@ def test_a_conversation_goes_on_after_down_and_up_and_its_prompt_is_sent_once(ca
     (first,) = calls(cave, 1)
     conversation = first[1]
     head = ["--session-id", conversation, "--model", "opus", "--permission-mode", "acceptEdits"]
-    assert first == [*head, "--verbose", "--", "Say $5; -x"]
+    (folder,) = {os.path.dirname(first[first.index(flag) + 1]) for flag in OWN}
+    own = ["--settings", f"{folder}/settings.json"]
+    own += ["--append-system-prompt-file", f"{folder}/briefing.md"]
+    assert first == [*head, *own, "--verbose", "--", "Say $5; -x"]
+    assert folder.startswith(f"{cave.state()}/sessions/")
+    assert str(cave.root / ".cave") in Path(folder, "briefing.md").read_text()
     eventually(lambda: list((cave.home / "claude").rglob(f"{conversation}.jsonl")) != [])
     assert cave.ps()["api/claude"]["conversation"] == conversation
 

@@ -18,8 +18,10 @@ from agentcave.model.observed import Observed, ObservedContext, ObservedSession,
 from agentcave.model.spec import AgentSpec, CaveSpec, WorkspaceSpec
 from agentcave.plan.desire import desire
 from agentcave.plan.diff import diff
+from agentcave.reconcile.attend import remember_talks
 from agentcave.sessions.fake import FakeProcess, FakeSession, FakeSessionManager
 from agentcave.state.store import State, open_state
+from agentcave.tmux import Server
 
 UP = Request(orphans=True, cause="up")
 
@@ -51,12 +53,15 @@ class Bench(NamedTuple):
             for name, cave in desired.caves.items()
         }
         contexts = dict.fromkeys(desired.caves, ObservedContext())
-        return Observed(
+        observed = Observed(
             sessions=found,
             workspaces=spaces,
             contexts=contexts,
             history=self.state.histories(),
         )
+        server = Server(str(self.root / "no-server"))
+        folder = self.state.folder
+        return remember_talks(LocalHost(), server, folder, desired, observed, self.environ)
 
     async def hands(self, desired: Desired, timeout: float = 10.0) -> Hands:
         observed = await self.seen(desired)

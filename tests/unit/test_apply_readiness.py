@@ -13,12 +13,13 @@ from agentcave.errors import CaveError, DeadlineExceeded
 from agentcave.hosts import LocalHost
 from agentcave.model.desired import DesiredAgent
 from agentcave.model.spec import ReadySpec, RestartSpec
-from agentcave.sessions.base import SessionOptions
+from agentcave.model.status import Activity, Claim, Dialog, Judgement, Phase
+from agentcave.sessions.base import SessionOptions, SessionStatus
 from agentcave.sessions.fake import FakeSession, FakeSessionManager
 
 
 async def probe(tmp_path: Path, ready: ReadySpec, **fields: Any) -> tuple[Probe, FakeSession]:
-    spec = agent(ready=ready, **fields)
+    spec = agent(ready=ready, **{"type": "command", **fields})
     environment = {"PATH": "/usr/bin:/bin", "MARK": "yes"}
     options = SessionOptions("shop", "api", spec.name, ("sh",), str(tmp_path), environment)
     session = await FakeSessionManager().create_session(options)
@@ -38,6 +39,41 @@ async def test_a_running_process_is_started_and_by_default_ready(
 ) -> None:
     one, _ = await probe(tmp_path, ReadySpec())
     await reach(one, condition, 5)
+
+
+ASKS = Dialog("startup", "trust this folder?")
+
+
+@pytest.mark.parametrize(
+    ("activity", "dialog", "ready"),
+    [
+        (Activity.STARTING, None, False),
+        (Activity.QUESTION, ASKS, False),
+        (Activity.QUESTION, ASKS._replace(kind="question"), True),
+        (Activity.IDLE, None, True),
+        (Activity.WORKING, None, True),
+        (Activity.UNKNOWN, None, True),
+    ],
+)
+async def test_an_agent_that_reports_is_ready_once_it_is_past_its_start(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    activity: Activity,
+    dialog: Dialog | None,
+    ready: bool,
+) -> None:
+    one, session = await probe(tmp_path, ReadySpec("status", timeout=0.05), type="claude")
+    winner = Claim("screen", activity, "", dialog=dialog)
+
+    async def status() -> SessionStatus:
+        return SessionStatus(Phase.RUNNING, 1, judgement=Judgement(activity, "why", winner))
+
+    monkeypatch.setattr(session, "status", status)
+    if ready:
+        await reach(one, "ready", 5)
+    else:
+        with pytest.raises(DeadlineExceeded, match=r"not ready within 0\.05 s: why"):
+            await reach(one, "ready", 5)
 
 
 async def test_output_must_match_on_some_line(tmp_path: Path) -> None:

@@ -42,10 +42,11 @@ KEY = "sk-ant-api03-abcdefghijklmnop"
         ("{a: {agents: {demo: {ready: {output: '('}}}}}", "output: not a regular expression"),
         ("{a: {agents: {command: {command: ['']}}}}", "the program must not be empty"),
         ("{a: {agents: {demo: {screen: [{activity: idle, match: x}]}}}}", "type command only"),
-        ("{a: {agents: {claude: {trust_workspace: true}}}}", "trust_workspace: is not supported"),
-        ("{a: {agents: {claude: {ready: {status: true}}}}}", "ready.status: is not supported yet"),
-        ("{a: {agents: {command: {command: [x], screen: [{activity: idle, match: x}]}}}}",
-         "screen: is not supported yet"),
+        ("{a: {agents: {demo: {trust_workspace: true}}}}", "trust_workspace: type demo has no use"),
+        ("{a: {agents: {command: {command: [x], ready: {status: true}}}}}",
+         "ready.status: a command tells no status of its own"),
+        ("{a: {agents: {command: {command: [x], screen: [{activity: idle, match: '('}]}}}}",
+         "screen[0].match: not a regular expression"),
         ("{a: {agents: {command: {command: [x], prompt: hi}}}}", "prompt: type command has no use"),
         ("{a: {agents: {demo: {model: x}}}}", "model: type demo has no use"),
         ("{t: {replicas: 2, agents: {demo: {}}}, t-1: {agents: {demo: {}}}}",
@@ -58,6 +59,20 @@ def test_what_is_wrong_with_the_merged_caves_is_told(
 ) -> None:
     (line,) = problems(tmp_path, f"caves: {text}")
     assert problem in line
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "claude: {trust_workspace: true}",
+        "claude: {ready: {status: true}}",
+        "demo: {ready: {status: true}, trust_workspace: false}",
+        "command: {command: [x], screen: [{activity: idle, match: '^> $'}], ready: {status: true}}",
+    ],
+)
+def test_what_an_agent_can_do_is_declared_without_complaint(tmp_path: Path, agent: str) -> None:
+    cave = caves(tmp_path, f"caves: {{a: {{agents: {{{agent}}}}}}}")["a"]
+    assert [one.name for one in cave.agents] == [agent.partition(":")[0]]
 
 
 def two(first: str, second: str) -> str:

@@ -1,5 +1,6 @@
 """The demo agent, as a terminal and other tests drive it: a process with lines in and lines out."""
 
+import json
 import os
 import re
 import select
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from caving import eventually
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,9 +26,9 @@ RUN = Callable[..., "Talk"]
 class Talk:
     """One running agent and what it has said."""
 
-    def __init__(self, words: tuple[str, ...], context: Path | None) -> None:
+    def __init__(self, words: tuple[str, ...], context: Path | None, **more: str) -> None:
         environ = {k: v for k, v in os.environ.items() if not k.startswith("AGENTCAVE_")}
-        environ |= {"AGENTCAVE_CAVE": "api", "AGENTCAVE_AGENT": "demo"}
+        environ |= {"AGENTCAVE_CAVE": "api", "AGENTCAVE_AGENT": "demo", **more}
         if context is not None:
             environ["AGENTCAVE_CONTEXT"] = str(context)
         self.said = ""
@@ -104,6 +106,48 @@ def test_it_answers_every_line_and_keeps_a_log(run: RUN, context: Path) -> None:
         "prompt: first prompt",
         "prompt: second prompt",
     ]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+def test_a_paste_is_one_prompt_however_it_comes(run: RUN, size: int) -> None:
+    talk = run()
+    data = "\x1b[200~one\r\ntwo\rthree ü\x1b[201~ four\n".encode()
+    assert talk.process.stdin is not None
+    for start in range(0, len(data), size):
+        os.write(talk.process.stdin.fileno(), data[start : start + size])
+    talk.until(r"You said: one\\ntwo\\nthree ü four\n> ")
+
+
+def test_a_paste_that_never_ends_is_a_prompt_at_the_end_of_the_input(run: RUN) -> None:
+    talk = run()
+    talk.tell("\x1b[200~half")
+    code, said = talk.end()
+    assert code == 0
+    assert "You said: half" in said
+
+
+def test_it_tells_what_it_does_as_any_program_may(context: Path, tmp_path: Path) -> None:
+    talk = Talk(("approve it",), context, AGENTCAVE_SESSION_DIR=str(tmp_path))
+    with talk.process as process:
+        talk.until(r"approve \[y/n\]: ")
+        eventually(lambda: said(tmp_path, "status").get("activity") == "approval")
+        first = said(tmp_path, "status")
+        assert (first["reason"], said(tmp_path, "prompt")) == ("it", {"prompt": "approve it"})
+        talk.tell("y")
+        talk.until("approved\n> ")
+        eventually(lambda: said(tmp_path, "status").get("activity") == "idle")
+        assert said(tmp_path, "status")["id"] != first["id"]
+        assert sorted(path.name for path in tmp_path.glob("*.event*")) == [
+            "prompt.event",
+            "status.event",
+        ]
+        process.kill()
+
+
+def said(folder: Path, kind: str) -> dict[str, str]:
+    path = folder / f"{kind}.event"
+    found: dict[str, str] = json.loads(path.read_bytes()) if path.exists() else {}
+    return found
 
 
 def test_a_script_runs_first(run: RUN) -> None:

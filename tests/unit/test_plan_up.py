@@ -33,7 +33,16 @@ from agentcave.model.observed import (
     SeedChange,
     WorkspaceRecord,
 )
-from agentcave.model.spec import Dependency, ReadySpec, RestartSpec, ScreenRule, Secret, StopSpec
+from agentcave.model.spec import (
+    CaveSpec,
+    Dependency,
+    ReadySpec,
+    RestartSpec,
+    ScreenRule,
+    Secret,
+    StopSpec,
+)
+from agentcave.model.status import Activity, Claim, Dialog, Judgement
 from agentcave.plan.desire import desire
 from agentcave.plan.diff import diff, setup_fingerprint
 
@@ -209,6 +218,68 @@ def test_an_attached_session_is_held_until_it_is_left_or_forced() -> None:
     assert held.exit_code() == 1
     forced = plan(wanted(API), drifted, request=UP._replace(force=True))
     assert [step.outcome for step in forced.steps] == ["planned"]
+
+
+@pytest.mark.parametrize("activity", list(Activity))
+def test_a_session_in_the_middle_of_a_turn_is_held_until_it_is_idle_or_forced(
+    activity: Activity,
+) -> None:
+    drifted = session("api", digest=OLD)
+    doing = {"s1": Judgement(activity)}
+    seen = plan(wanted(API), drifted, judged=doing)
+    if activity in (Activity.WORKING, Activity.APPROVAL, Activity.QUESTION):
+        assert seen.steps_text() == (
+            "[] -> #1 restart-session api/claude, the declaration changed "
+            f"[held: it is mid-turn ({activity}); `--force` does it all the same]"
+        )
+    else:
+        assert [step.outcome for step in seen.steps] == ["planned"]
+    forced = plan(wanted(API), drifted, judged=doing, request=UP._replace(force=True))
+    assert [step.outcome for step in forced.steps] == ["planned"]
+
+
+def test_a_dialog_before_the_start_is_not_the_middle_of_a_turn() -> None:
+    asked = Claim("screen", Activity.QUESTION, "", dialog=Dialog("startup", "trust?"))
+    doing = {"s1": Judgement(Activity.QUESTION, "trust?", asked)}
+    seen = plan(wanted(API), session("api", digest=OLD), judged=doing)
+    assert [step.outcome for step in seen.steps] == ["planned"]
+
+
+TALKER = cave("api", agent(type="claude"))
+
+
+@pytest.mark.parametrize(
+    ("one", "past", "seen", "request_", "said"),
+    [
+        (TALKER, {"conversation": "c-1"}, {}, UP, ", conversation resumed"),
+        (
+            TALKER,
+            {"conversation": "c-1"},
+            {"unresumable": {("api", "claude"): "the transcript of the last one is gone"}},
+            UP,
+            ", new conversation: the transcript of the last one is gone",
+        ),
+        (TALKER, {"conversation": "c-1"}, {}, UP._replace(fresh=True), ", new conversation"),
+        (
+            cave("api", agent(type="claude", resume="never")),
+            {"conversation": "c-1"},
+            {},
+            UP,
+            ", new conversation (resume: never)",
+        ),
+        (TALKER, {}, {}, UP, ""),
+        (API, {"conversation": "c-1"}, {}, UP, ""),
+    ],
+)
+def test_a_start_says_what_becomes_of_the_conversation(
+    one: CaveSpec, past: dict[str, Any], seen: dict[str, Any], request_: Request, said: str
+) -> None:
+    history = remembered(one, **past)
+    (step,) = plan(wanted(one), dead(one, 3), history=history, request=request_, **seen).steps
+    assert step.cause == f"exit 3{said}"
+    changed = one._replace(environment={"A": "1"})
+    (step,) = plan(wanted(changed), running(one), history=history, request=request_, **seen).steps
+    assert step.cause == f"environment.A changed{said}"
 
 
 def test_whoever_waits_for_a_held_session_starts_since_it_runs() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from plan_world import KEY, agent, cave, dead, project, remembered, running, session, wanted, world
 
 from agentcave.model.observed import History, Observed, ObservedSession
+from agentcave.model.status import ATTENTION, Activity, Claim, Dialog, Judgement
 from agentcave.report.sessions import Row, duration, render_rows, rows_json, rows_of
 from agentcave.report.text import one_line, plain, table
 
@@ -44,6 +45,7 @@ def test_the_json_of_ps_has_exactly_the_keys_of_the_contract() -> None:
                 "phase": "running",
                 "activity": "unknown",
                 "reason": "",
+                "dialog": None,
                 "pid": 4001,
                 "pane": "%1",
                 "exit_status": None,
@@ -65,6 +67,37 @@ def test_the_json_of_ps_has_exactly_the_keys_of_the_contract() -> None:
         ],
         "orphans": [],
     }
+
+
+def judged(judgement: Judgement) -> Row:
+    seen = world(wanted(API), running(API), judged={"s1": judgement})
+    (row,) = rows_of(project(API), seen, KEY)
+    return row
+
+
+def test_what_an_agent_does_and_asks_is_told() -> None:
+    asked = Dialog("question", "Which colour?", "d-1", ("red", "blue"))
+    claim = Claim("hook", Activity.QUESTION, "hook X", "Which colour?", 1.0, dialog=asked)
+    row = judged(Judgement(Activity.QUESTION, "Which colour?", claim))
+    (one,) = json.loads(rows_json("shop", "u1", "/p", [row]))["sessions"]
+    assert (one["phase"], one["activity"], one["reason"]) == ("running", "question", asked.text)
+    assert one["dialog"] == {
+        "kind": "question",
+        "text": "Which colour?",
+        "id": "d-1",
+        "options": ["red", "blue"],
+    }
+
+
+@pytest.mark.parametrize("activity", sorted(ATTENTION))
+def test_where_a_person_is_needed_the_line_is_yellow(activity: Activity) -> None:
+    assert "\x1b[33m" in render_rows([judged(Judgement(activity))], NOW, True, False)
+
+
+def test_a_source_that_says_otherwise_is_named() -> None:
+    doubt = Claim("screen", Activity.APPROVAL, "screen rule 'x'")
+    row = judged(Judgement(Activity.IDLE, "done", doubts=(doubt,)))
+    assert row.status.reason == "done; its screen says approval"
 
 
 def test_what_left_the_file_is_told_apart_as_an_orphan() -> None:

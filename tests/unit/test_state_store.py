@@ -1,5 +1,6 @@
 """History in one file: what goes in comes out, and what cannot be read is said."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -26,6 +27,7 @@ PAST = History(
     ended="failed",
     exit_status=3,
     signal=None,
+    resumed=True,
 )
 RECORD = WorkspaceRecord(
     "worktree",
@@ -189,6 +191,48 @@ def test_a_write_that_fails_is_an_error_and_changes_nothing(folder: str) -> None
     check(state)
     state.close()
     other.close()
+
+
+def make_format_1(folder: str) -> None:
+    """What a version before `resumed` left behind."""
+    fill(folder).close()
+    with contextlib.closing(sqlite3.connect(Path(folder, "state.db"))) as db:
+        db.execute("ALTER TABLE agents DROP COLUMN resumed")
+        db.execute("PRAGMA user_version = 1")
+
+
+def format_of(folder: str) -> int:
+    with contextlib.closing(sqlite3.connect(Path(folder, "state.db"))) as db:
+        return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def check_older(state: State) -> None:
+    found = state.histories()[("api", "claude")]
+    assert not found.resumed
+    assert found[:-1] == PAST[:-1]
+    assert (state.workspaces(), state.text("uid")) == ({"api": RECORD}, "u1")
+
+
+def test_an_older_history_is_upgraded_when_it_is_opened_for_writing(folder: str) -> None:
+    make_format_1(folder)
+    state = open_state(folder)
+    assert format_of(folder) == FORMAT
+    check_older(state)
+    state.put_histories({("api", "claude"): PAST})
+    assert state.histories()["api", "claude"] == PAST
+    state.close()
+    again = open_state(folder)
+    assert again.histories()["api", "claude"] == PAST
+    again.close()
+
+
+def test_an_older_history_is_read_as_it_is_and_left_alone(folder: str) -> None:
+    make_format_1(folder)
+    before = Path(folder, "state.db").read_bytes()
+    state = read_state(folder)
+    check_older(state)
+    state.close()
+    assert Path(folder, "state.db").read_bytes() == before
 
 
 READ = """

@@ -18,16 +18,25 @@ def row(**changes: str) -> str:
         "signal": "",
         "attached": "1",
         "server": "99",
+        "mode": "0",
         "name": "shop/api/claude",
         "start": START,
+        "title": "✳ Claude Code",
     }
     return "\x1f".join((fields | changes).values())
 
 
 def test_a_row_is_typed() -> None:
     assert parse_row(row()) == PaneRow(
-        "$3", "%7", 4711, False, None, None, 1, 99, "shop/api/claude", START
+        *("$3", "%7", 4711, False, None, None, 1, 99, False),
+        *("shop/api/claude", START, "✳ Claude Code"),
     )
+
+
+def test_a_pane_that_is_scrolled_in_is_in_a_mode() -> None:
+    assert [parse_row(row(mode=mode)).in_mode for mode in ("", "0", "1", "2")] == [
+        *(False, False, True, True)
+    ]
 
 
 def test_a_death_says_how() -> None:
@@ -36,7 +45,8 @@ def test_a_death_says_how() -> None:
 
 
 def test_a_separator_in_the_start_command_shifts_nothing() -> None:
-    assert parse_row(row(start="a\x1fb")).start_command == "a\x1fb"
+    shifted = parse_row(row(start="a\x1fb"))
+    assert (shifted.start_command, shifted.title) == ("a\x1fb", "✳ Claude Code")
 
 
 @pytest.mark.parametrize(

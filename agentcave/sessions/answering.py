@@ -1,0 +1,97 @@
+"""Answering what an agent asks, from outside: seen, compared, pressed, and seen to be gone."""
+
+import time
+from collections.abc import Sequence
+
+import anyio
+
+from agentcave.agents import Answer
+from agentcave.errors import CaveError
+from agentcave.model.spec import StopKey
+from agentcave.model.status import Dialog
+from agentcave.sessions.delivery import LOGS, LOOK_AGAIN, Unconfirmed, alone
+from agentcave.sessions.line import TmuxLine
+
+GONE_WITHIN = 5.0
+ATTEMPTS = 4
+BETWEEN_KEYS = 0.2
+"""Seconds for a dialog to follow a key; typed at once, later ones were lost (Claude Code)."""
+FITTING: dict[Answer, tuple[str, ...]] = {
+    "approve": ("approval",),
+    "deny": ("approval", "question"),
+    "answer": ("question",),
+}
+
+
+async def give(
+    line: TmuxLine, answer: Answer, text: str = "", expected: str | None = None
+) -> Dialog:
+    """Answer the dialog that is open; returns it. ``expected``: only if it has this id.
+
+    Raises CaveError when there is none, when it is another one, or when it changed meanwhile.
+    """
+    async with alone(line.folder, GONE_WITHIN):
+        dialog = await _open(line)
+        if expected is not None and dialog.id != expected:
+            raise CaveError(f"{line.name} asks something else by now: {dialog.text}", LOGS)
+        if dialog.kind not in FITTING[answer]:
+            what = {"approval": "waits for an approval", "question": "asks a question"}
+            said = what.get(dialog.kind, "asks before it starts, which only a person may answer")
+            raise CaveError(f"{line.name} {said}: {dialog.text}", "`agentcave attach` answers it")
+        keys = line.adapter.keys(answer, dialog, text)
+        if keys is None:
+            raise CaveError(
+                f"{line.name} cannot be given this answer from outside: {dialog.text}",
+                "`agentcave attach` answers it",
+            )
+        await _press(line, dialog, keys)
+        return dialog
+
+
+async def _open(line: TmuxLine) -> Dialog:
+    sight = await line.look()
+    if sight.pane.dead:
+        raise CaveError(f"{line.name} has ended", "`agentcave up` starts it again")
+    if sight.judgement.dialog is None:
+        raise CaveError(f"{line.name} asks nothing: it is {sight.judgement.activity}")
+    return sight.judgement.dialog
+
+
+async def _press(line: TmuxLine, dialog: Dialog, keys: Sequence[StopKey]) -> None:
+    """The first key again while the dialog stays: agents ignore keys when it has just come up."""
+    for _ in range(ATTEMPTS):
+        await _drawn(line, dialog)
+        if not await line.press_on_dialog(keys[0]):
+            raise CaveError(f"{line.name} shows no dialog any more; nothing was pressed", LOGS)
+        for key in keys[1:]:
+            await anyio.sleep(BETWEEN_KEYS)
+            if not await line.press_on_dialog(key):
+                raise CaveError(f"{line.name} shows no dialog any more; not all was typed", LOGS)
+        if await _gone(line, dialog):
+            return
+        if len(keys) > 1:
+            break  # what was typed must not be typed again
+    raise Unconfirmed(f"{line.name} still asks: {dialog.text}", LOGS)
+
+
+async def _drawn(line: TmuxLine, dialog: Dialog) -> None:
+    """Wait for the dialog to be on the screen: agents tell of it a moment before."""
+    deadline = time.monotonic() + GONE_WITHIN
+    while True:
+        if await _open(line) != dialog:
+            raise CaveError(f"what {line.name} asks has changed; nothing was pressed", LOGS)
+        if await line.shows(dialog):
+            return
+        if time.monotonic() >= deadline:
+            raise CaveError(f"the screen of {line.name} shows something else", LOGS)
+        await anyio.sleep(LOOK_AGAIN / 2)
+
+
+async def _gone(line: TmuxLine, dialog: Dialog) -> bool:
+    deadline = time.monotonic() + GONE_WITHIN / ATTEMPTS
+    while time.monotonic() < deadline:
+        now = (await line.look()).judgement.dialog
+        if now is None or now.id != dialog.id:
+            return True
+        await anyio.sleep(LOOK_AGAIN / 2)
+    return False
