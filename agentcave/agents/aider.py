@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from agentcave.agents import command
 from agentcave.agents.base import Answer, Events, Evidence, Launch, Start
-from agentcave.agents.reading import normal, screen_claims, undimmed
+from agentcave.agents.reading import for_glob, normal, screen_claims, undimmed
 from agentcave.model.spec import ScreenRule, StopKey
 from agentcave.model.status import Activity, Claim, Dialog
 
@@ -102,7 +102,7 @@ def transcript(start: Start) -> str | None:
     context = start.environment.get("AGENTCAVE_CONTEXT")
     if not context or start.conversation is None:
         return None
-    plain = re.sub(r"[*?[]", r"[\g<0>]", context)
+    plain = for_glob(context)
     return _talk(plain, start.spec.name, start.conversation)
 
 

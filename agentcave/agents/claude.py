@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 
 from agentcave.agents import command
 from agentcave.agents.base import Answer, Events, Evidence, Launch, Seen, Start, TrustFile
@@ -13,6 +14,7 @@ from agentcave.agents.reading import (
     brief,
     chosen,
     fields,
+    for_glob,
     members,
     normal,
     screen_claims,
@@ -111,7 +113,7 @@ def transcript(start: Start) -> str | None:
     if config is None or start.conversation is None:
         return None
     slug = re.sub(r"[^A-Za-z0-9]", "-", start.workdir)
-    return f"{config}/projects/{slug}/{start.conversation}.jsonl"
+    return f"{for_glob(config)}/projects/{slug}/{start.conversation}.jsonl"
 
 
 def trust_file(environment: Mapping[str, str]) -> TrustFile | None:
@@ -260,8 +262,12 @@ def typed(text: str) -> str:
 
 def draft(screen: str) -> str | None:
     """The live input line has a no-break space behind its mark; placeholders are dim."""
-    lines = [line for line in map(undimmed, screen.splitlines()) if line[:2] in LIVE_MARKS]
-    return lines[-1][2:].strip() if lines else None
+    lines = list(map(undimmed, screen.splitlines()))
+    live = [number for number, line in enumerate(lines) if line[:2] in LIVE_MARKS]
+    if not live:
+        return None
+    box = takewhile(lambda line: not line.startswith("─"), lines[live[-1] :])
+    return " ".join(" ".join(box)[2:].split())
 
 
 LIVE_MARKS = ("❯\u00a0", "!\u00a0")

@@ -20,6 +20,7 @@ from agentcave.agents.reading import (
     brief,
     chosen,
     fields,
+    for_glob,
     members,
     normal,
     screen_claims,
@@ -186,8 +187,7 @@ def transcript(start: Start) -> str | None:
         home = f"{start.environment['HOME']}/.codex"
     if not home or start.conversation is None:
         return None
-    plain = re.sub(r"[*?[]", r"[\g<0>]", home)
-    return f"{plain}/sessions/*/*/*/rollout-*-{start.conversation}.jsonl"
+    return f"{for_glob(home)}/sessions/*/*/*/rollout-*-{start.conversation}.jsonl"
 
 
 trust_file = command.trust_file  # trust is given with the launch

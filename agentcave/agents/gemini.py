@@ -20,6 +20,7 @@ from agentcave.agents.reading import (
     brief,
     chosen,
     fields,
+    for_glob,
     members,
     normal,
     screen_claims,
@@ -79,6 +80,8 @@ GATE = r"(?![\s\S]*^ [>*!] )"
 """The dialogs of a start stand where the input box will be."""
 LAST = r"(?![\s\S]*^ [>*!] [\s\S]*^ [>*!] )"
 """Nothing was said since: what follows holds no prompt but the input box itself."""
+NEWEST = r"(?![\s\S]*^│ (?:\? |Answer Q))"
+"""Parts of older dialogs stay on the screen when the terminal gets another size."""
 FAILED = rf"^✕ \[API Error: {LAST}[\s\S]{{0,400}}?(?:%s)"
 LOG_IN = "log in (kept only when done by gemini outside of agentcave)"
 SCREEN: tuple[ScreenRule, ...] = (
@@ -91,8 +94,8 @@ SCREEN: tuple[ScreenRule, ...] = (
     ScreenRule("question", rf"^ ?│ \? Get started{GATE}", LOG_IN, startup=True),
     ScreenRule("question", rf"^ ?│ Enter Gemini API Key{GATE}", LOG_IN, startup=True),
     ScreenRule("limited", rf"^ ?│ (Usage limit reached.*?) *│?${GATE}"),
-    ScreenRule("approval", r"^│ \? +(\S.*?) *│?$(?=[\s\S]*^│ +● +\d[.] )"),
-    ScreenRule("question", r"^│ Answer Questions *│?\n(?:│ *│?\n|│ ←.*\n)*│ (.+?) *│?$"),
+    ScreenRule("approval", rf"^│ \? {NEWEST} *(\S.*?) *│?$(?=[\s\S]*^│ +● +\d[.] )"),
+    ScreenRule("question", rf"^│ Answer Q{NEWEST}.*\n(?:│ *│?\n|│ ←.*\n)*│ (.+?) *│?$"),
     ScreenRule(
         "limited",
         FAILED % r'"code":429|RESOURCE_EXHAUSTED|exhausted your|[Qq]uota',
@@ -200,7 +203,7 @@ def transcript(start: Start) -> str | None:
     home = _home(start)
     if home is None or start.conversation is None:
         return None
-    plain = re.sub(r"[*?[]", r"[\g<0>]", home)
+    plain = for_glob(home)
     return f"{plain}/.gemini/tmp/*/chats/session-*-{start.conversation[:8]}.jsonl"
 
 

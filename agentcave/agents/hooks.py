@@ -16,6 +16,6 @@ def hook(event: str, limit: int | None = None, told: str = "") -> str:
     What is longer than ``limit`` is cut off. ``told``: a file of the session's own folder that is
     printed; there are agents that take the output of a hook into their conversation.
     """
-    keep = f"head -c {limit or BYTES} >{event}.$$ && mv -f {event}.$$ {event}.event"
+    keep = f"t={event}.$$; head -c {limit or BYTES} >$t && mv -f $t {event}.event || rm -f $t"
     tell = f'cat "{FOLDER}/{told}" 2>/dev/null; ' if told else ""
-    return f'umask 077; {{ cd "{FOLDER}" && {keep}; cat; }} >/dev/null 2>&1; {tell}exit 0'
+    return f'umask 077; {{ cd "{FOLDER}" && {{ {keep}; }}; cat; }} >/dev/null 2>&1; {tell}exit 0'

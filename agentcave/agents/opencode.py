@@ -23,6 +23,7 @@ from agentcave.agents.reading import (
     brief,
     chosen,
     fields,
+    for_glob,
     members,
     normal,
     screen_claims,
@@ -147,7 +148,7 @@ def transcript(start: Start) -> str | None:
     env = start.environment
     data = env.get("XDG_DATA_HOME") or (f"{env['HOME']}/.local/share" if "HOME" in env else "")
     path = env.get("OPENCODE_DB") or (data and f"{data}/opencode/opencode.db")
-    return re.sub(r"[*?[]", r"[\g<0>]", path) if path.startswith("/") else None
+    return for_glob(path) if path.startswith("/") else None
 
 
 trust_file = command.trust_file  # it trusts every folder, and does not ask

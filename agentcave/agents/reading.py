@@ -93,6 +93,11 @@ def _screen_claim(rule: ScreenRule, match: re.Match[str]) -> Claim:
 KINDS: Mapping[Activity, Said] = {Activity.APPROVAL: "approval", Activity.QUESTION: "question"}
 
 
+def for_glob(path: str) -> str:
+    """A path as a glob pattern that means nothing but itself."""
+    return re.sub(r"[*?[]", r"[\g<0>]", path)
+
+
 def chosen(options: Sequence[str], text: str) -> int | None:
     """The number, from 1, of the option that a text means: by its label, or its number."""
     labels = [label.casefold() for label in options]

@@ -74,6 +74,9 @@ async def _ready(probe: Probe, status: SessionStatus, waited: float) -> bool:
                 argv, cwd=probe.workdir, environment=environment, timeout=30.0
             )
             return done.returncode == 0
+        case ReadySpec("status"):
+            told = status.judgement
+            return told is not None and told.winner is not None and past_start(told)
         case _:
             adapter = adapter_of(probe.agent.spec.type)
             return not adapter.REPORTS or past_start(status.judgement)

@@ -135,9 +135,6 @@ def _without_effect(path: Path, agent: Mapping[str, Any]) -> Iterator[Flaw]:
         if agent.get(key) not in (None, False):
             message = f"type {kind} has no use for it"
             yield Flaw((*path, key), message, "leave it out", at_key=True)
-    if kind == "command" and (agent.get("ready") or {}).get("status") and not agent.get("screen"):
-        where, hint = (*path, "ready", "status"), "give it screen rules, or use ready: {output: …}"
-        yield Flaw(where, "a command tells no status of its own", hint, at_key=True)
 
 
 def vain_removals(files: Files) -> Iterator[Flaw]:

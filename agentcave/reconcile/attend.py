@@ -110,9 +110,16 @@ def _lost(
         past.conversation,
     )
     pattern = known_adapter(agent.spec.type).transcript(start)
-    if pattern is None or any(os.path.getsize(path) for path in glob.iglob(pattern)):
+    if pattern is None or any(map(_holds_something, glob.iglob(pattern))):
         return None
     return "the transcript of the last one is gone"
+
+
+def _holds_something(path: str) -> bool:
+    try:
+        return os.path.getsize(path) > 0
+    except OSError:  # it has just gone
+        return False
 
 
 def _failed_resumes(host: Host, server: Server, observed: Observed) -> dict[Key, str]:

@@ -52,6 +52,8 @@ async def _open(line: TmuxLine) -> Dialog:
     sight = await line.look()
     if sight.pane.dead:
         raise CaveError(f"{line.name} has ended", "`agentcave up` starts it again")
+    if sight.pane.in_mode:
+        raise CaveError(f"{line.name} is being scrolled (copy mode), and takes no keys")
     if sight.judgement.dialog is None:
         raise CaveError(f"{line.name} asks nothing: it is {sight.judgement.activity}")
     return sight.judgement.dialog

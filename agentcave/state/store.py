@@ -26,12 +26,6 @@ CREATE TABLE IF NOT EXISTS screens (cave TEXT, agent TEXT, text TEXT, PRIMARY KE
 CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, body TEXT);
 PRAGMA user_version = {FORMAT};
 """
-UPGRADE = f"""
-BEGIN IMMEDIATE;
-{" ".join(f"ALTER TABLE agents ADD COLUMN {name};" for name in History._fields[-1:])}
-PRAGMA user_version = {FORMAT};
-COMMIT;
-"""
 
 
 class State:
@@ -175,11 +169,20 @@ def open_state(folder: str) -> State:
     connection, found = _opened(folder, "rwc")
     if found != FORMAT:
         try:
-            connection.executescript(UPGRADE if found else SCHEMA)
+            _upgrade(connection) if found else connection.executescript(SCHEMA)
         except sqlite3.Error as exc:
             connection.close()
             raise _unwritable(folder, exc) from exc
     return State(connection, folder)
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Add what a history of an earlier format lacks; of two that come at once, the first does."""
+    connection.execute("BEGIN IMMEDIATE")
+    if int(connection.execute("PRAGMA user_version").fetchone()[0]) == 1:
+        connection.execute("ALTER TABLE agents ADD COLUMN resumed DEFAULT 0")
+        connection.execute(f"PRAGMA user_version = {FORMAT}")
+    connection.commit()
 
 
 def read_state(folder: str | None) -> State:

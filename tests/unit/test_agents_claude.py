@@ -80,7 +80,7 @@ def request(name: str) -> Dialog:
         ("gate-login", ""),
         ("bang", ""),
         ("draft-oneline", "draft text here"),
-        ("draft-paste-3-lines", "l1"),
+        ("draft-paste-3-lines", "l1 l2 l3"),
         ("draft-paste-101-lines", "[Pasted text #1 +100 lines]"),
         ("gate-trust", None),
         ("gate-apikey", None),

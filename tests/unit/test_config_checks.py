@@ -43,8 +43,6 @@ KEY = "sk-ant-api03-abcdefghijklmnop"
         ("{a: {agents: {command: {command: ['']}}}}", "the program must not be empty"),
         ("{a: {agents: {demo: {screen: [{activity: idle, match: x}]}}}}", "type command only"),
         ("{a: {agents: {demo: {trust_workspace: true}}}}", "trust_workspace: type demo has no use"),
-        ("{a: {agents: {command: {command: [x], ready: {status: true}}}}}",
-         "ready.status: a command tells no status of its own"),
         ("{a: {agents: {command: {command: [x], screen: [{activity: idle, match: '('}]}}}}",
          "screen[0].match: not a regular expression"),
         ("{a: {agents: {command: {command: [x], prompt: hi}}}}", "prompt: type command has no use"),
