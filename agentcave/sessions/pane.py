@@ -176,7 +176,7 @@ class TmuxSession:
         where = os.path.realpath(options.cwd)  # for what people open beside the agent
         try:
             if options.place is not None:
-                await manager.tmux(commands.respawn_pane(options.place, argv))
+                await self._take_over(options.place, argv)
                 return
             try:
                 await manager.tmux(commands.new_session(name, options.size, argv, where))
@@ -190,6 +190,15 @@ class TmuxSession:
         except CommandFailed as exc:
             manager.forget(self.id)
             raise CaveError(f"tmux does not start {name}: {exc.message}") from exc
+
+    async def _take_over(self, pane: str, argv: tuple[str, ...]) -> None:
+        """Start in the pane of an ended session; nothing of that one stays, its title least."""
+        manager = self.manager
+        before = [one.stamp.session for one in (await manager.panes()).values() if one.pane == pane]
+        await manager.tmux(commands.clear_title(pane))
+        await manager.tmux(commands.respawn_pane(pane, argv))
+        for ended in before:
+            manager.forget(ended)
 
     async def _taken(self, path: str) -> None:
         """Wait until the pane's shell has read its launch file, which it empties first."""

@@ -94,6 +94,11 @@ def respawn_pane(pane: str, argv: Sequence[str]) -> Words:
     return ("respawn-pane", "-t", pane, "--", *_exec(argv))
 
 
+def clear_title(pane: str) -> Words:
+    """Take away the title that a program has set, and that outlives it."""
+    return ("select-pane", "-t", pane, "-T", "")
+
+
 def _exec(argv: Sequence[str]) -> Words:
     if len(argv) < 2:
         raise ValueError("tmux would give a single word to a shell")

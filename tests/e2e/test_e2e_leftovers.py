@@ -67,3 +67,14 @@ def test_launch_files_and_folders_of_a_killed_pass_go(cave: Cave) -> None:
     cave.up()
     assert list((state / "launch").iterdir()) == []
     assert len(list((state / "sessions").iterdir())) == 1
+
+
+def test_a_restart_leaves_nothing_of_the_session_before(cave: Cave) -> None:
+    cave.up()
+    (before,) = (cave.state() / "sessions").iterdir()
+    (before / "UserPromptSubmit.event").write_text("a prompt")
+    cave.tmux("select-pane", "-t", "=shop/api/shell:", "-T", "what it said last")
+    cave.run("restart", "-f", "caves.yaml", "api")
+    (after,) = (cave.state() / "sessions").iterdir()
+    assert after.name != before.name
+    assert cave.tmux("list-panes", "-a", "-F", "#{pane_title}") == ""
