@@ -1,19 +1,13 @@
-"""What the agents of a project tell: their status, and their conversations. Blocking code."""
+"""What the live agents of a project tell: the part of it that ``ps`` needs. Blocking code."""
 
-import glob
 import os
-import re
 from collections.abc import Iterable, Mapping
 
-from agentcave.agents import Start, known_adapter
-from agentcave.apply.environment import compose
 from agentcave.hosts import Host
-from agentcave.model.desired import Desired, DesiredAgent
 from agentcave.model.observed import History, Key, Observed, ObservedSession
 from agentcave.model.spec import CaveSpec, ScreenRule
-from agentcave.plan.digest import environment_of
 from agentcave.plan.drift import NO_HISTORY
-from agentcave.sessions.evidence import Subject, judge_all, read_events, screens
+from agentcave.sessions.evidence import Subject, judge_all
 from agentcave.tmux import Server
 
 Rules = Mapping[Key, tuple[ScreenRule, ...]]
@@ -37,7 +31,7 @@ def attend(
     history = dict(observed.history)
     for one in live:
         if known := told[one.stamp.session].conversation:
-            _learn(history, one.stamp.key, one.stamp.session, known)
+            learn(history, one.stamp.key, one.stamp.session, known)
     judged = {session: one.judgement for session, one in told.items()}
     return observed._replace(judged=judged, history=history)
 
@@ -57,93 +51,7 @@ def rules_of(caves: Iterable[CaveSpec]) -> Rules:
     }
 
 
-def remember_talks(
-    host: Host,
-    server: Server,
-    folder: str,
-    desired: Desired,
-    observed: Observed,
-    environ: Mapping[str, str],
-) -> Observed:
-    """The same snapshot, with which conversations can go on, and which ended sessions were in."""
-    history = dict(observed.history)
-    failed = _failed_resumes(host, server, observed)
-    unresumable = {}
-    for cave in desired.caves.values():
-        for agent in cave.agents:
-            adapter = known_adapter(agent.spec.type)
-            past = history.get(agent.key)
-            if not adapter.CONVERSES or past is None:
-                continue
-            _last_talk(folder, history, agent, observed)
-            past = history[agent.key]
-            why = failed.get(agent.key) or _lost(desired, agent, past, environ)
-            if past.conversation is not None and why:
-                unresumable[agent.key] = why
-    return observed._replace(history=history, unresumable=unresumable)
-
-
-def _last_talk(
-    folder: str, history: dict[Key, History], agent: DesiredAgent, observed: Observed
-) -> None:
-    """Learn from the folder of an incarnation that has ended; its pane may be gone."""
-    past = history[agent.key]
-    if past.session is None or past.session in observed.judged:
-        return
-    own = os.path.join(folder, "sessions", past.session)
-    adapter = known_adapter(agent.spec.type)
-    if known := adapter.conversation(read_events(adapter, own)):
-        _learn(history, agent.key, past.session, known)
-
-
-def _lost(
-    desired: Desired, agent: DesiredAgent, past: History, environ: Mapping[str, str]
-) -> str | None:
-    """Why the transcript of the last conversation cannot be gone on with."""
-    cave = desired.caves[agent.cave].spec
-    declared = environment_of(cave, agent.spec, desired.env)
-    place = os.path.join(os.path.realpath(cave.workspace.path), agent.spec.working_dir)
-    start = Start(
-        agent.spec,
-        os.path.realpath(place),
-        compose(environ, cave, declared, {}),
-        past.conversation,
-    )
-    pattern = known_adapter(agent.spec.type).transcript(start)
-    if pattern is None or any(map(_holds_something, glob.iglob(pattern))):
-        return None
-    return "the transcript of the last one is gone"
-
-
-def _holds_something(path: str) -> bool:
-    try:
-        return os.path.getsize(path) > 0
-    except OSError:  # it has just gone
-        return False
-
-
-def _failed_resumes(host: Host, server: Server, observed: Observed) -> dict[Key, str]:
-    """Agents that ended at once because they could not go on with their conversation."""
-    ended = [
-        many[-1]
-        for key, many in observed.sessions.items()
-        if many[-1].dead
-        and many[-1].exit_status
-        and (past := observed.history.get(key)) is not None
-        and past.resumed
-        and past.session == many[-1].stamp.session
-    ]
-    shown = screens(host, server, ended)
-    found = {}
-    for one in ended:
-        adapter = known_adapter(one.stamp.type)
-        screen = shown.get(one.stamp.session, "")
-        if adapter.UNRESUMABLE and (match := re.search(adapter.UNRESUMABLE, screen)):
-            found[one.stamp.key] = f"resuming failed ({match[0].strip()})"
-    return found
-
-
-def _learn(history: dict[Key, History], key: Key, session: str, conversation: str) -> None:
+def learn(history: dict[Key, History], key: Key, session: str, conversation: str) -> None:
     """Only the incarnation that the history knows may change what it says."""
     past = history.get(key, NO_HISTORY)
     if past.session == session and past.conversation != conversation:

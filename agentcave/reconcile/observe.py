@@ -17,8 +17,9 @@ from agentcave.model.observed import (
     SeedRecord,
     WorkspaceRecord,
 )
-from agentcave.reconcile.attend import attend, remember_talks, rules_of
+from agentcave.reconcile.attend import attend, rules_of
 from agentcave.reconcile.live import observe_sessions
+from agentcave.reconcile.talks import remember_talks
 from agentcave.sessions.panes import Reading
 from agentcave.state import State
 

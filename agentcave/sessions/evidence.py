@@ -17,7 +17,7 @@ from agentcave.model.status import Judgement
 from agentcave.plan.activity import is_silent, judge
 from agentcave.sessions.asking import ask_all
 from agentcave.sessions.screen import screen_text
-from agentcave.tmux import Server, commands, protocol, scrubbed
+from agentcave.tmux import Server, scrubbed
 
 GLANCE = 1 << 16
 """Bytes of an event that are enough to know what it says."""
@@ -139,6 +139,8 @@ def screens(host: Host, server: Server, sessions: Sequence[ObservedSession]) -> 
     """What the panes show now, by session id, with one process; those that went are left out."""
     if not sessions:
         return {}
+    from agentcave.tmux import commands, protocol  # for `ps`, mostly, there is nothing to look at
+
     # The note on a dead pane scrolls what an agent said last of all.
     batch = [commands.capture_pane(one.pane, -10 if one.dead else None) for one in sessions]
     token = f"agentcave-{os.urandom(16).hex()}"

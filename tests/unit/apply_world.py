@@ -18,7 +18,7 @@ from agentcave.model.observed import Observed, ObservedContext, ObservedSession,
 from agentcave.model.spec import AgentSpec, CaveSpec, WorkspaceSpec
 from agentcave.plan.desire import desire
 from agentcave.plan.diff import diff
-from agentcave.reconcile.attend import remember_talks
+from agentcave.reconcile.talks import remember_talks
 from agentcave.sessions.fake import FakeProcess, FakeSession, FakeSessionManager
 from agentcave.state.store import State, open_state
 from agentcave.tmux import Server

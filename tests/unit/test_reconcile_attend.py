@@ -15,7 +15,8 @@ from agentcave.hosts import LocalHost
 from agentcave.model.observed import History, Observed, ObservedSession
 from agentcave.model.spec import CaveSpec, ScreenRule, WorkspaceSpec
 from agentcave.model.status import Activity
-from agentcave.reconcile.attend import attend, remember_talks, rules_of
+from agentcave.reconcile.attend import attend, rules_of
+from agentcave.reconcile.talks import remember_talks
 from agentcave.tmux import Server
 
 KEY = ("api", "claude")

@@ -13,8 +13,8 @@ from fakes.directives import directive_of
 from fakes.serving import FakeApi, Refusal, Reply, Request, json_reply
 
 BRACKETS = re.compile(r"\[\[(.*?)\]\]", re.DOTALL)
-CONTEXT = "<session_context>"
-"""How the message begins that the agent puts in front of every conversation."""
+CONTEXT = re.compile(r"<session_context>.*?</session_context>\n*", re.DOTALL)
+"""What the agent puts in front of the first prompt."""
 ERRORS = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -97,12 +97,13 @@ def _text(parts: Sequence[Part]) -> str:
 
 
 def _turn(body: Mapping[str, Any]) -> Turn:
-    texts = [text for text in map(_text, _users(body)) if text]
-    contexts = [text for text in texts if text.startswith(CONTEXT)]
+    texts = [*map(_text, _users(body))]
+    contexts = [context for text in texts for context in CONTEXT.findall(text)]
+    said = (CONTEXT.sub("", text) for text in texts)
     responses = [part.get("functionResponse") for many in _users(body) for part in many]
     return Turn(
         "\n".join([_text(body.get("systemInstruction", {}).get("parts", ())), *contexts]),
-        tuple(text for text in texts if text not in contexts),
+        tuple(text for text in said if text),
         tuple(json.dumps(one["response"]) for one in responses if one),
     )
 
