@@ -13,9 +13,12 @@ class Sizes(NamedTuple):
     files: int = 5000
     prompts: int = 200
     agents: int = 100
+    real_prompts: int = 30
 
 
-QUICK = Sizes(few=10, many=100, file_caves=200, worktrees=5, files=500, prompts=20, agents=10)
+QUICK = Sizes(
+    few=10, many=100, file_caves=200, worktrees=5, files=500, prompts=20, agents=10, real_prompts=6
+)
 
 
 class Bench(NamedTuple):

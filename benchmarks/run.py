@@ -16,7 +16,7 @@ from bench import QUICK, Bench, Sizes
 from program import installed
 from table import Row, markdown
 from timing import CommandFailed, tell
-from works import fresh, reading, standing, talking, worktrees
+from works import fresh, reading, real_claude, standing, talking, worktrees
 
 WORKS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "fresh-few": fresh.few,
@@ -28,6 +28,8 @@ WORKS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "prompts": talking.prompts,
     "statuses": talking.statuses,
     "hooks": talking.hooks,
+    "claude-prompts": real_claude.prompts,
+    "claude-statuses": real_claude.statuses,
 }
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -56,7 +56,8 @@ BOX = rf"{ABOVE}{MARK}.*(?:\n{MARK}.*)*\Z"
 
 A long text in it pushes the rule off the screen.
 """
-ERROR = r"^.*?(litellm\.%s.*)\n(?:(?!─|" + MARK + r").*\n)*(?:─{20,}\n)*?" + BOX
+ERROR = r"^.*?(litellm\.%s.*)\n(?:(?!─|Retrying in |" + MARK + r").*\n)*(?:─{20,}\n)*?" + BOX
+"""The last of a turn; behind one that it tried again after comes another one, or an answer."""
 LIMIT = "(?:RateLimitError|ServiceUnavailableError|InternalServerError)"
 SCREEN: tuple[ScreenRule, ...] = (
     ScreenRule("question", rf"^(Login to OpenRouter .+\?){CHOICES}", "log in", startup=True),

@@ -48,8 +48,12 @@ class Aider:
     def row(self) -> dict[str, Any]:
         return self.cave.ps()["api/aider"]
 
-    def becomes(self, activity: str, within: float = 40.0) -> None:
-        eventually(lambda: self.row()["activity"] == activity, within)
+    def becomes(self, activity: str, within: float = 20.0) -> None:
+        try:
+            eventually(lambda: self.row()["activity"] == activity, within)
+        except AssertionError as late:
+            late.add_note(f"{self.row()}\n{self.screen()}")
+            raise
 
     def pid(self) -> int:
         return int(self.row()["pid"])

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from caving import Cave, Done, eventually
+from caving import Cave, Done, environment_of, eventually
 from fakes.directives import tool
 from fakes.responses import ResponsesApi, Turn
 
@@ -69,7 +69,7 @@ class Codex:
 
     def begin(self, prompt: str) -> None:
         """Start it with a first prompt, and wait for the answer."""
-        self.declare(prompt=prompt)
+        self.declare(prompt=prompt.replace("$", "$$"))
         self.cave.up()
         eventually(lambda: self.asked(prompt))
         self.becomes("idle")
@@ -97,6 +97,11 @@ class Codex:
 
     def last_turn(self) -> Turn:
         return self.api.turns()[-1]
+
+    def processes(self) -> list[int]:
+        """Of the session: Codex is a pair of them, and what it runs."""
+        found = self.cave.processes()
+        return [pid for pid in found if b"AGENTCAVE_SESSION_DIR=" in environment_of(pid)]
 
     def file(self, name: str) -> Path:
         return self.cave.workspace() / name

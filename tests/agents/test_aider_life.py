@@ -71,8 +71,8 @@ def test_down_leaves_no_process_and_nothing_that_git_sees(talking: Aider) -> Non
 
 @pytest.fixture
 def asking(aider: Aider) -> Aider:
-    """It wants to run a command."""
-    aider.declare(prompt=TOUCH)
+    """It wants to run a command; only in some of its edit formats it may."""
+    aider.declare(prompt=TOUCH, args=["--edit-format", "diff"])
     aider.up()
     aider.becomes("approval")
     return aider

@@ -12,6 +12,8 @@ from caving import Cave, alive, eventually
 from codex_cli import Codex, private_home, run
 from fakes.responses import ResponsesApi
 
+PROMPT = "!touch made.txt; -x $(no) 'quoted'\n# second\n" + "a line of many\n" * 40 + "the end"
+SLOW = "@@slow 60@@"
 LONG = (
     "".join(f"{number:03}: 'a' \"b\" `c` $(d) #{{e}} -f \\g; 日本 🦊\n" for number in range(120))
     + "end"
@@ -41,7 +43,26 @@ def asking(codex: Codex) -> Codex:
 
 
 def test_its_first_prompt_is_answered_once_and_with_its_working_context(codex: Codex) -> None:
-    codex.begin("-x First $$(line); 'quoted'\n!second".replace("$$", "$"))
+    codex.begin(PROMPT)
+    assert codex.row()["activity"] == "idle"
+    assert [turn.said for turn in codex.api.turns()] == [(PROMPT,)]
+    assert not codex.file("made.txt").exists()
+    told = codex.last_turn().told
+    assert any(str(codex.file(".cave")) in text for text in told)
+    assert any("results-summary.md" in text for text in told)
+    assert codex.cave.git("status", "--porcelain", cwd=codex.cave.workspace()) == ""
+
+
+def test_what_is_sent_while_it_works_steers_the_turn_and_arrives_once(codex: Codex) -> None:
+    codex.declare(prompt=SLOW)
+    codex.cave.up()
+    eventually(lambda: codex.row()["activity"] == "working")
+    eventually(lambda: "word3" in codex.screen())
+    done = codex.send("another way")
+    eventually(lambda: codex.asked("another way"))
+    codex.becomes("idle")
+    assert codex.last_turn().said == (SLOW, "another way")
+    assert done.out == "delivered to api/codex\n"
 
 
 def test_a_command_is_approved_from_outside_and_nothing_else_lets_it_run(asking: Codex) -> None:
@@ -97,21 +118,27 @@ def test_a_rate_limit_is_shown_and_a_later_prompt_goes_through(codex: Codex) -> 
 
 def test_after_kill_9_it_goes_on_and_its_prompt_is_not_sent_again(codex: Codex) -> None:
     codex.begin("Begin")
-    before = codex.row()
+    before, killed = codex.row(), codex.processes()
     os.kill(before["pid"], signal.SIGKILL)
     eventually(lambda: codex.row()["phase"] == "failed")
     codex.cave.up("--wait")
     after = codex.row()
     assert (after["activity"], after["conversation"]) == ("idle", before["conversation"])
+    assert not any(map(alive, killed))
     codex.send("Go on")
     eventually(lambda: codex.asked("Go on"))
     assert [turn.said for turn in codex.api.turns()] == [("Begin",), ("Begin", "Go on")]
-    assert not alive(before["pid"])
+    assert str(codex.file(".cave")) in codex.last_turn().told[-1]
 
 
-def test_down_leaves_no_process(codex: Codex) -> None:
-    codex.begin("Begin")
+def test_down_leaves_no_process_not_even_of_a_command_that_runs(codex: Codex) -> None:
+    codex.declare(prompt=run("touch made.txt; exec python3 -c 'import time; time.sleep(300)'"))
+    codex.cave.up()
+    codex.becomes("approval")
+    codex.tell("approve", "api")
+    eventually(codex.file("made.txt").exists)
     codex.tell("down")
+    assert codex.processes() == []
     eventually(lambda: codex.cave.processes() == [])
 
 

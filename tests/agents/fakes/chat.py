@@ -10,7 +10,9 @@ from fakes.directives import directive_of
 from fakes.serving import FakeApi, Refusal, Reply, Request, json_reply
 
 TITLE = "You are a title generator"
-REMINDER = re.compile(r"\n\nTo suggest changes to a file you MUST .*\Z", re.DOTALL)
+REMINDER = re.compile(
+    r"\n\n(To suggest changes to a file you MUST |# \*SEARCH/REPLACE block\* Rules:).*\Z", re.DOTALL
+)
 """What aider adds to the newest prompt."""
 ERRORS = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
 Message = Mapping[str, Any]
