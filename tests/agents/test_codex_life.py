@@ -10,6 +10,7 @@ import programs
 import pytest
 from caving import Cave, alive, eventually
 from codex_cli import Codex, private_home, run
+from fakes.directives import tool
 from fakes.responses import ResponsesApi
 
 PROMPT = "!touch made.txt; -x $(no) 'quoted'\n# second\n" + "a line of many\n" * 40 + "the end"
@@ -132,11 +133,12 @@ def test_after_kill_9_it_goes_on_and_its_prompt_is_not_sent_again(codex: Codex) 
 
 
 def test_down_leaves_no_process_not_even_of_a_command_that_runs(codex: Codex) -> None:
-    codex.declare(prompt=run("touch made.txt; exec python3 -c 'import time; time.sleep(300)'"))
+    command = "touch made.txt; exec python3 -c 'import time; time.sleep(300)'"
+    unguarded = {"permission_mode": "never", "args": ["-s", "danger-full-access"]}
+    codex.declare(prompt=tool("exec_command", {"cmd": command}), **unguarded)
     codex.cave.up()
-    codex.becomes("approval")
-    codex.tell("approve", "api")
     eventually(codex.file("made.txt").exists)
+    assert len(codex.processes()) > 2
     codex.tell("down")
     assert codex.processes() == []
     eventually(lambda: codex.cave.processes() == [])

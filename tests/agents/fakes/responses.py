@@ -19,7 +19,7 @@ Item = Mapping[str, Any]
 class Turn(NamedTuple):
     """One question to the model. ``told``: every text of the developer so far.
 
-    ``said``: every text of the user, as it was typed. ``results``: what tools have answered.
+    ``said``: every text of the user. ``results``: what tools have answered. Without outer blanks.
     """
 
     told: tuple[str, ...]
@@ -89,7 +89,7 @@ def _turn(body: Mapping[str, Any]) -> Turn:
 
 def _texts(items: Sequence[Item], role: str) -> list[str]:
     contents = [one["content"] for one in items if one.get("role") == role]
-    return [part["text"] for parts in contents for part in parts if "text" in part]
+    return [part["text"].strip() for parts in contents for part in parts if "text" in part]
 
 
 def _call(name: str, arguments: str) -> Item:
