@@ -46,7 +46,9 @@ class ChatApi(FakeApi):
         if not request.body.get("stream"):
             return json_reply(_assembled(chunks))
         lines = (f"data: {json.dumps(chunk)}\n\n".encode() for chunk in chunks)
-        return Reply(200, {"content-type": "text/event-stream"}, chain(lines, [b"data: [DONE]\n\n"]))
+        return Reply(
+            200, {"content-type": "text/event-stream"}, chain(lines, [b"data: [DONE]\n\n"])
+        )
 
     def _content(self, request: Request) -> Iterator[str] | Message | Refusal:
         """Texts to stream, a call of a tool, or a refusal."""
