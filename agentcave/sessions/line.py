@@ -28,6 +28,7 @@ class TmuxLine:
     def __init__(self, session: "TmuxSession", rules: tuple[ScreenRule, ...] = ()) -> None:
         self._session, self._rules = session, rules
         self._seen: ObservedSession | None = None
+        self._asked: Dialog | None = None
         self.adapter = known_adapter(session.stamp.type)
         self.name = session.name
         self.folder = session.session_folder
@@ -42,7 +43,9 @@ class TmuxLine:
         claims, now = self.adapter.claims(evidence), time.time()
         if evidence.rules and not pane.dead and is_silent(claims, now):
             claims = self.adapter.claims(evidence._replace(screen=await self.screen(pane)))
-        return Sight(pane, judge(claims, now))
+        sight = Sight(pane, judge(claims, now))
+        self._asked = sight.judgement.dialog
+        return sight
 
     async def _read(self, pane: ObservedSession, *, proving: bool = False) -> Evidence:
         """Files are read at once; what asks an API is kept out of the event loop."""
@@ -76,11 +79,15 @@ class TmuxLine:
             raise NotDelivered(f"{self.name} has ended")
 
     async def press(self, key: StopKey) -> bool:
-        pane = (await self._session.pane()).pane
+        """Agents tell of a dialog before they draw it: what they told is read last of all."""
+        pane = self._seen or await self._session.pane()
         hidden = "" if self.adapter.INPUT else self.adapter.DIALOG
         choice = commands.press(
-            pane, key.value, literally=key.literal, shown=self.adapter.INPUT, hidden=hidden
+            pane.pane, key.value, literally=key.literal, shown=self.adapter.INPUT, hidden=hidden
         )
+        told = judge(self.adapter.claims(await self._read(pane)), time.time()).dialog
+        if told is not None and told != self._asked:
+            return False
         return not any(await self._session.tell(choice))
 
     async def press_on_dialog(self, key: StopKey) -> bool:

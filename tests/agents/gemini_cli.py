@@ -28,6 +28,7 @@ class Gemini:
         self.cave, self.api, self.program = cave, api, program
         self.config = cave.home / ".gemini"
         self.settings = self.config / "settings.json"
+        self.trusted = self.config / "trustedFolders.json"
         self.config.mkdir()
         cave.environ |= {
             "GEMINI_API_KEY": "fake-key",
@@ -41,7 +42,7 @@ class Gemini:
         """What is written down once somebody has begun to use it."""
         self.settings.write_text(SETTINGS)
         known = {str(self.cave.root): "TRUST_FOLDER"} if trusted else {}
-        (self.config / "trustedFolders.json").write_text(json.dumps(known))
+        self.trusted.write_text(json.dumps(known))
 
     def declare(self, **agent: Any) -> None:
         one = {"command": [self.program], "model": MODEL, **agent}

@@ -114,14 +114,14 @@ def kill(gemini: Gemini) -> None:
 
 def make_older(transcripts: list[Path]) -> None:
     """As if an hour had gone by: the next start writes a file of its own beside the first one."""
-    for path in transcripts:
+    for path in sorted(transcripts):
         _, year, month, rest = path.name.split("-", 3)
         path.rename(path.with_name(f"session-{int(year) - 1}-{month}-{rest}"))
 
 
 def test_only_a_person_or_the_caves_file_says_that_a_folder_is_trusted(gemini: Gemini) -> None:
     gemini.seed(trusted=False)
-    gemini.declare(prompt="Begin")
+    gemini.declare()
     gemini.up()
     gemini.becomes("question")
     assert gemini.row()["reason"] == "trust this folder?"
@@ -129,7 +129,7 @@ def test_only_a_person_or_the_caves_file_says_that_a_folder_is_trusted(gemini: G
     gemini.tell("approve", "api", code=1)
     assert gemini.row()["activity"] == "question"
     assert "hello" not in gemini.screen()
-    assert gemini.api.turns() == []
+    assert gemini.api.requests() == []
     assert "not-delivered: shop/api/gemini has not started: trust this folder?" in refused.err
 
     gemini.tell("down")
@@ -138,7 +138,7 @@ def test_only_a_person_or_the_caves_file_says_that_a_folder_is_trusted(gemini: G
     eventually(lambda: gemini.asked("Begin"))
     gemini.becomes("idle")
     assert len(gemini.api.turns()) == 1
-    assert (gemini.config / "trustedFolders.json").read_text() == "{}"
+    assert gemini.trusted.read_text() == "{}"
 
 
 def test_settings_with_a_mistake_are_reported_by_place_and_nothing_is_started(

@@ -99,16 +99,26 @@ class Program:
         self.busy_until: float | None = None
         self.swallow = False
         self.told = 0.0
+        self.hooks: list[tuple[list[subprocess.Popen[bytes]], Callable[[], None]]] = []
         self.due: list[tuple[float, Callable[[], None]]] = []
 
     # -- telling -------------------------------------------------------------------------------
 
     def hook(self, event: str, **said: Any) -> None:
+        for process in self.begin_hook(event, **said):
+            process.wait()
+
+    def begin_hook(self, event: str, **said: Any) -> "list[subprocess.Popen[bytes]]":
         values = {"session_id": self.options.session, "hook_event_name": event, **said}
-        for group in self.options.hooks.get(event, ()):
-            for one in group["hooks"]:
-                data = json.dumps(values).encode()
-                subprocess.run(["/bin/sh", "-c", one["command"]], input=data, check=False)
+        lines = [one["command"] for group in self.options.hooks[event] for one in group["hooks"]]
+        begun = []
+        for line in lines:
+            process = subprocess.Popen(["/bin/sh", "-c", line], stdin=subprocess.PIPE)
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(values).encode())
+            process.stdin.close()
+            begun.append(process)
+        return begun
 
     def tell(self, status: str, waiting: str = "") -> None:
         """Late at times, and never out of order."""
@@ -170,16 +180,18 @@ class Program:
             self.begin(self.queue.pop(0))
 
     def open(self, verb: str, what: str) -> None:
-        if verb == "ask":
-            options = [{"label": "Red"}, {"label": "Blue"}]
-            asked = {"questions": [{"question": "Which?", "options": options}]}
-            self.hook("PermissionRequest", tool_name="AskUserQuestion", tool_input=asked)
-            self.tell("waiting", "input needed")
-        else:
-            self.hook("PermissionRequest", tool_name="Bash", tool_input={"command": what})
-            self.tell("waiting", "permission prompt")
+        options = [{"label": "Red"}, {"label": "Blue"}]
+        asked: dict[str, Any] = {"questions": [{"question": "Which?", "options": options}]}
+        tool, given = ("AskUserQuestion", asked) if verb == "ask" else ("Bash", {"command": what})
         kind = "question" if verb == "ask" else "approval"
-        self.dialog = (kind, what, time.monotonic())
+
+        def appear() -> None:
+            self.tell("waiting", "input needed" if verb == "ask" else "permission prompt")
+            self.dialog = (kind, what, time.monotonic())
+
+        # The input box takes keys as long as the hook runs.
+        running = self.begin_hook("PermissionRequest", tool_name=tool, tool_input=given)
+        self.hooks.append((running, appear))
 
     def answer(self, said: str) -> None:
         assert self.dialog is not None
@@ -208,7 +220,7 @@ class Program:
             self.after(self.chaos.some(0.4), lambda: self.surprise())
 
     def surprise(self) -> None:
-        if self.dialog is None:
+        if self.dialog is None and not self.hooks:
             self.open("bash", "surprise")
 
     def key(self, key: str) -> None:
@@ -249,12 +261,17 @@ class Program:
             self.submit(self.options.prompt)
         while True:
             self.draw()
-            ready, _, _ = select.select([0], [], [], 0.02)
+            ready, _, _ = select.select([0], [], [], 0.001 if self.hooks else 0.02)
             if ready:
                 data = read()
                 if not data:
                     return 129
                 self.feed(data)
+            for begun in [
+                begun for begun in self.hooks if all(p.poll() is not None for p in begun[0])
+            ]:
+                self.hooks.remove(begun)
+                begun[1]()
             now = time.monotonic()
             for one in sorted([one for one in self.due if one[0] <= now], key=lambda one: one[0]):
                 self.due.remove(one)
