@@ -8,12 +8,13 @@ from typing import NamedTuple
 import anyio
 
 from agentcave.agents import adapter_of
+from agentcave.agents.reading import screen_claims
 from agentcave.errors import CaveError, DeadlineExceeded
 from agentcave.hosts import Host
 from agentcave.model.desired import DesiredAgent
 from agentcave.model.spec import ReadySpec
 from agentcave.model.status import Phase
-from agentcave.plan.activity import past_start
+from agentcave.plan.activity import judge, past_start
 from agentcave.plan.status import end_text, is_complete
 from agentcave.sessions import Session, SessionStatus
 
@@ -76,7 +77,10 @@ async def _ready(probe: Probe, status: SessionStatus, waited: float) -> bool:
             return done.returncode == 0
         case ReadySpec("status"):
             told = status.judgement
-            return told is not None and told.winner is not None and past_start(told)
+            if told is None or told.winner is None:  # then the screen, by the file's own rules
+                seen = screen_claims(probe.agent.spec.screen, await probe.session.get_output())
+                told = judge(seen, time.time())
+            return told.winner is not None and past_start(told)
         case _:
             adapter = adapter_of(probe.agent.spec.type)
             return not adapter.REPORTS or past_start(status.judgement)
