@@ -41,11 +41,7 @@ def talk(
 
     Raises CaveError when nothing of that agent lives.
     """
-    identity, key, session = target(args, word)
-    if session is None:
-        raise CaveError(
-            f"{'/'.join(key)} of {identity.name} has no session", "`agentcave ps` tells why"
-        )
+    identity, key, session = _living(args, word)
     rules = rules_of(identity.spec.caves).get(key, ()) if identity.spec else ()
 
     async def at_the_terminal(found: ObservedSession) -> T:
@@ -62,10 +58,13 @@ def talk(
 
 def live_target(args: argparse.Namespace, word: str) -> ObservedSession:
     """Raises CaveError when nothing of that agent lives."""
+    return _living(args, word)[2]
+
+
+def _living(args: argparse.Namespace, word: str) -> tuple[projects.Identity, Key, ObservedSession]:
     identity, key, session = target(args, word)
     if session is None:
         raise CaveError(
-            f"{'/'.join(key)} of {identity.name} has no session",
-            "`agentcave ps` tells why",
+            f"{'/'.join(key)} of {identity.name} has no session", "`agentcave ps` tells why"
         )
-    return session
+    return identity, key, session

@@ -60,10 +60,18 @@ async def _open(line: TmuxLine) -> Dialog:
 
 
 async def _press(line: TmuxLine, dialog: Dialog, keys: Sequence[StopKey]) -> None:
-    """The first key again while the dialog stays: agents ignore keys when it has just come up."""
-    for _ in range(ATTEMPTS):
-        await _drawn(line, dialog)
+    """The first key again while the dialog stays: agents ignore keys when it has just come up.
+
+    Once it was pressed, a dialog that is not there any more has been answered: agents may go on
+    telling of it for a while (Codex 0.169, while a command runs).
+    """
+    await _drawn(line, dialog)
+    for again in range(ATTEMPTS):
+        if again and not await _stays(line, dialog):
+            return
         if not await line.press_on_dialog(keys[0]):
+            if again:
+                return
             raise CaveError(f"{line.name} shows no dialog any more; nothing was pressed", LOGS)
         for key in keys[1:]:
             await anyio.sleep(BETWEEN_KEYS)
@@ -92,8 +100,16 @@ async def _drawn(line: TmuxLine, dialog: Dialog) -> None:
 async def _gone(line: TmuxLine, dialog: Dialog) -> bool:
     deadline = time.monotonic() + GONE_WITHIN / ATTEMPTS
     while time.monotonic() < deadline:
-        now = (await line.look()).judgement.dialog
-        if now is None or now.id != dialog.id:
+        if not await _told(line, dialog):
             return True
         await anyio.sleep(LOOK_AGAIN / 2)
     return False
+
+
+async def _stays(line: TmuxLine, dialog: Dialog) -> bool:
+    return await _told(line, dialog) and await line.shows(dialog)
+
+
+async def _told(line: TmuxLine, dialog: Dialog) -> bool:
+    now = (await line.look()).judgement.dialog
+    return now is not None and now.id == dialog.id

@@ -163,3 +163,13 @@ def test_declared_trust_writes_nothing_of_ours_into_its_configuration(codex: Cod
     after = tomllib.loads(codex.config.read_text())
     after.pop("tui", None)  # what Codex keeps for itself
     assert after == before
+
+
+def test_a_command_that_runs_on_is_approved_as_soon_as_it_is_asked_for(codex: Codex) -> None:
+    """Codex tells of the dialog until the command ends."""
+    codex.declare(prompt=run("touch made.txt; exec python3 -c 'import time; time.sleep(300)'"))
+    codex.cave.up()
+    codex.becomes("approval")
+    done = codex.tell("approve", "api")
+    eventually(codex.file("made.txt").exists)
+    assert done.out.startswith("approved api/codex: Bash: touch made.txt")
