@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from agentcave.model.hashing import sha256_hex
@@ -51,6 +51,12 @@ def word(values: Mapping[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def inner(values: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A member that is an object, else an empty one."""
+    value = values.get(name)
+    return value if isinstance(value, dict) else {}
+
+
 def members(values: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     """The objects of a list."""
     value = values.get(name)
@@ -71,6 +77,11 @@ def brief(text: str) -> str:
     return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
 
 
+def labelled(*parts: str) -> str:
+    """One line of what is not empty: ``Bash: ls``."""
+    return brief(": ".join(filter(None, parts)))
+
+
 def screen_claims(rules: Sequence[ScreenRule], screen: str | None) -> list[Claim]:
     """What the first rule that matches says. Its reason is the rule's own, or its first group."""
     for rule in rules if screen is not None else ():
@@ -81,7 +92,7 @@ def screen_claims(rules: Sequence[ScreenRule], screen: str | None) -> list[Claim
 
 def _screen_claim(rule: ScreenRule, match: re.Match[str]) -> Claim:
     group = next((text for text in match.groups() if text), "")
-    reason = brief(": ".join(filter(None, (rule.reason, group))))
+    reason = labelled(rule.reason, group)
     activity = Activity(rule.activity)
     dialog = None
     if activity in KINDS:
@@ -91,6 +102,15 @@ def _screen_claim(rule: ScreenRule, match: re.Match[str]) -> Claim:
 
 
 KINDS: Mapping[Activity, Said] = {Activity.APPROVAL: "approval", Activity.QUESTION: "question"}
+
+
+def unpadded(screen: str | None) -> str:
+    """Without the blanks at the ends of lines."""
+    return "\n".join(map(str.rstrip, (screen or "").splitlines()))
+
+
+def newest(claims: Iterable[Claim]) -> Claim | None:
+    return max(claims, key=lambda claim: claim.at or 0.0, default=None)
 
 
 def for_glob(path: str) -> str:

@@ -1,15 +1,15 @@
-"""Codex in a private world, and short words for what tests do with it."""
+"""Codex in a private world, and what it has written down there."""
 
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from caving import Cave, Done, environment_of, eventually
+from caving import Cave
+from driven import Agent
 from fakes.directives import tool
 from fakes.responses import ResponsesApi, Turn
 
@@ -49,62 +49,13 @@ def run(command: str) -> str:
     return tool("exec_command", {"cmd": command, **asked})
 
 
-class Codex:
-    """One project whose cave runs Codex; ``api`` is its model."""
+class Codex(Agent[Turn]):
+    """Its folder is trusted if nothing else is said."""
+
+    name = "codex"
+    declared: ClassVar = {"permission_mode": "on-request", "trust_workspace": True}
 
     def __init__(self, cave: Cave, home: Path, api: ResponsesApi, program: str) -> None:
-        self.cave, self.api, self.program = cave, api, program
+        super().__init__(cave, api, program, CODEX_HOME=str(home), FAKE_KEY="fake")
         self.config = home / "config.toml"
         self.config.write_text(CONFIG.format(url=api.url))
-        cave.environ |= {"CODEX_HOME": str(home), "FAKE_KEY": "fake", "NO_PROXY": "127.0.0.1"}
-
-    # -- doing ---------------------------------------------------------------------------------
-
-    def declare(self, **agent: Any) -> None:
-        """One cave with one Codex, whose folder is trusted if nothing else is said."""
-        one = {"type": "codex", "command": [self.program], "permission_mode": "on-request"}
-        agents = {"codex": {**one, "trust_workspace": True, **agent}}
-        document = {"version": 1, "name": "shop", "caves": {"api": {"agents": agents}}}
-        self.cave.declare(json.dumps(document, indent=1))
-
-    def begin(self, prompt: str) -> None:
-        """Start it with a first prompt, and wait for the answer."""
-        self.declare(prompt=prompt.replace("$", "$$"))
-        self.cave.up()
-        eventually(lambda: self.asked(prompt))
-        self.becomes("idle")
-
-    def tell(self, verb: str, *words: str, code: int = 0, stdin: str = "") -> Done:
-        return self.cave.run(verb, "-f", "caves.yaml", *words, code=code, stdin=stdin)
-
-    def send(self, text: str, code: int = 0) -> Done:
-        return self.tell("send", "api", "-", stdin=text, code=code)
-
-    # -- seeing --------------------------------------------------------------------------------
-
-    def row(self) -> dict[str, Any]:
-        return self.cave.ps()["api/codex"]
-
-    def becomes(self, activity: str) -> None:
-        """Wait for it to be said by ``wait``, then by ``ps``."""
-        goal = "idle" if activity == "idle" else "attention"
-        self.tell("wait", "api", "--for", goal, "--timeout", "20s")
-        eventually(lambda: self.row()["activity"] == activity)
-
-    def asked(self, text: str) -> bool:
-        """Whether the model has been given this text of the user, exactly."""
-        return any(text in turn.said for turn in self.api.turns())
-
-    def last_turn(self) -> Turn:
-        return self.api.turns()[-1]
-
-    def processes(self) -> list[int]:
-        """Of the session: Codex is a pair of them, and what it runs."""
-        found = self.cave.processes()
-        return [pid for pid in found if b"AGENTCAVE_SESSION_DIR=" in environment_of(pid)]
-
-    def file(self, name: str) -> Path:
-        return self.cave.workspace() / name
-
-    def screen(self) -> str:
-        return self.cave.screen("shop/api/codex")

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import programs
 import pytest
 from aider_cli import Aider
-from caving import Cave, alive, eventually
+from caving import Cave, alive, eventually, finish
 from fakes.chat import ChatApi
 
 PROMPT = "First line; -x $(no) 'quoted'\n# second\n" + "a line of many\n" * 40 + "the end"
+SLOW = "@@slow 60@@"
 TOUCH = "@@bash touch made.txt@@"
 LONG = (
     "".join(f"{number:03}: 'a' \"b\" `c` $(d) #{{e}} -f \\g; 日本 🦊\n" for number in range(120))
@@ -28,10 +29,7 @@ def aider(cave: Cave) -> Iterator[Aider]:
 @pytest.fixture
 def talking(aider: Aider) -> Aider:
     """It has had its first prompt, and has answered."""
-    aider.declare(prompt=PROMPT.replace("$", "$$"))
-    aider.up("--wait")
-    eventually(lambda: aider.asked(PROMPT))
-    aider.becomes("idle")
+    aider.begin(PROMPT)
     return aider
 
 
@@ -112,23 +110,53 @@ def test_it_asks_before_a_file_that_a_prompt_names_is_added(aider: Aider) -> Non
     assert "# shop" in aider.last_turn().told
 
 
-def test_prompts_arrive_whole_and_once_and_never_while_it_works(aider: Aider) -> None:
+def test_a_long_prompt_arrives_whole_and_once(aider: Aider) -> None:
     assert len(LONG.encode()) > 5000
     aider.declare()
     aider.up("--wait")
     done = aider.send(LONG)
-    eventually(lambda: aider.asked(LONG))
+    aider.is_asked(LONG)
     aider.becomes("idle")
-    aider.send("@@slow 60@@")
-    aider.becomes("working")
-    refused = aider.send("meanwhile\nand more", code=1)
-    aider.api.hurry()
-    aider.becomes("idle")
-    assert len(aider.api.turns()) == 2
+    assert len(aider.api.turns()) == 1
     assert aider.heard(LONG) == 1
-    assert "meanwhile" not in aider.screen()
     assert done.out == "delivered to api/aider\n"
-    assert "works" in refused.err
+
+
+@pytest.fixture
+def working(aider: Aider) -> Aider:
+    """It works until it is hurried."""
+    aider.declare(prompt=SLOW)
+    aider.up()
+    aider.is_asked(SLOW)
+    aider.becomes("working")
+    return aider
+
+
+def test_while_it_works_nothing_is_typed_into_it(working: Aider) -> None:
+    refused = working.send("meanwhile\nand more", code=1)
+    assert "meanwhile" not in working.screen()
+    working.api.hurry()
+    working.becomes("idle")
+    assert len(working.api.turns()) == 1
+    assert "works, and takes no prompts meanwhile" in refused.err
+
+
+def test_a_prompt_that_waits_until_it_is_idle_arrives_whole_and_once_and_is_answered(
+    working: Aider,
+) -> None:
+    words = ("send", "-f", "caves.yaml", "--wait")
+    sender = working.cave.popen(*words, "api", LONG)
+    another = (*words, "--timeout", "6s", "api", "another")  # an input box is awaited for 5 s
+    eventually(lambda: "another prompt is being" in working.cave.try_run(*another).err)
+    assert not working.asked(LONG)
+    working.api.hurry()
+    done = finish(sender)
+    working.is_asked(LONG)
+    working.becomes("idle")
+    assert len(working.api.turns()) == 2
+    assert working.last_turn().said[-2:] == (SLOW, LONG)
+    assert f"ECHO {len(LONG)} chars" in working.screen()
+    assert (done.code, done.out) == (0, "delivered to api/aider\n")
 
 
 def test_a_rate_limit_is_shown_while_it_tries_again(aider: Aider) -> None:

@@ -1,5 +1,6 @@
 """Gemini CLI from its start to its end: prompts, approvals, trust, and conversations that go on."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import programs
 import pytest
 from caving import Cave, alive, eventually
 from fakes.gemini import GeminiApi
-from gemini_cli import SETTINGS, Gemini
+from gemini_cli import MODEL, SETTINGS, Gemini
 
 LINES = "First line; -x $(no) 'quoted'\n# second: 日本 🦊\n" + "a line of many\n" * 40 + "the end"
 TOUCH = "[[bash touch made.txt]]"
@@ -103,6 +104,29 @@ def test_after_kill_9_it_goes_on_and_again_and_its_prompt_is_not_sent_again(
         assert gemini.row()["conversation"] == conversation
     assert len(gemini.api.turns()) == 3
     assert str(gemini.file(".cave")) in gemini.last_turn().system
+
+
+def test_a_second_one_in_the_workspace_does_not_delete_the_conversation_that_was_resumed(
+    gemini: Gemini,
+) -> None:
+    gemini.declare(prompt="Begin")
+    gemini.up()
+    eventually(lambda: gemini.asked("Begin"))
+    gemini.becomes("idle")
+    kill(gemini)
+    make_older(gemini.transcripts())
+    gemini.up()
+    gemini.becomes("idle")
+    eventually(lambda: len(gemini.transcripts()) == 2)
+
+    one = {"type": "gemini", "command": [gemini.program], "model": MODEL}
+    agents = {"gemini": {**one, "prompt": "Begin"}, "second": {**one, "prompt": "Hello"}}
+    caves = {"version": 1, "name": "shop", "caves": {"api": {"agents": agents}}}
+    gemini.cave.declare(json.dumps(caves))
+    gemini.up()
+    eventually(lambda: gemini.asked("Hello"))
+    gemini.becomes("idle")
+    assert any("Begin" in path.read_text() for path in gemini.transcripts())
 
 
 def kill(gemini: Gemini) -> None:

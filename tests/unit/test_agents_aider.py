@@ -138,6 +138,27 @@ def test_an_answer_that_looks_like_a_box_is_none(answer: str) -> None:
     assert adapter.draft(shown) is None
 
 
+REFUSED = (
+    "litellm.RateLimitError: OpenAIException - fake 429\nThe API provider has rate limited you."
+)
+
+
+@pytest.mark.parametrize(
+    ("then", "activity"),
+    [
+        ("Retrying in 0.2 seconds...\nThe answer.\n\nTokens: 3.1k sent, 19 received.", "idle"),
+        (f"Retrying in 0.2 seconds...\n{REFUSED}", "limited"),
+        ("", "limited"),
+    ],
+)
+def test_an_error_that_it_tried_again_after_is_not_how_the_turn_ended(
+    then: str, activity: str
+) -> None:
+    found = judged(f"{HEADER}\n> the prompt\n\n{REFUSED}\n{then}\n{HEADER}\n> ")
+    assert found.activity == activity
+    assert found.reason.startswith("the last turn failed") is (activity == "limited")
+
+
 @pytest.mark.parametrize("mark", ["> ", "ask> ", "multi> ", "diff-fenced> ", "code multi> "])
 def test_a_box_is_known_in_every_mode(mark: str) -> None:
     for shown in (f"{HEADER}\n{mark}", f"{HEADER}\n{mark.rstrip()}"):

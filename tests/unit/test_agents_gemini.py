@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from plan_world import agent
 
-from agentcave.agents import Adapter, Evidence, Seen, Start, gemini
+from agentcave.agents import Adapter, Evidence, Seen, Start, gemini, gemini_screen
 from agentcave.model.spec import StopKey
 from agentcave.model.status import Activity, Claim, Dialog, Judgement
 from agentcave.plan.activity import is_silent, judge, past_start
@@ -175,9 +175,9 @@ def test_the_conversation_is_the_one_of_the_newest_event() -> None:
     [
         ("gate-trust.200x50.txt", "trust this folder?"),
         ("gate-trust.80x24.txt", "trust this folder?"),
-        ("gate-login.200x50.txt", gemini.LOG_IN),
-        ("gate-login.80x24.txt", gemini.LOG_IN),
-        ("gate-apikey.80x24.txt", gemini.LOG_IN),
+        ("gate-login.200x50.txt", gemini_screen.LOG_IN),
+        ("gate-login.80x24.txt", gemini_screen.LOG_IN),
+        ("gate-apikey.80x24.txt", gemini_screen.LOG_IN),
     ],
 )
 def test_a_dialog_of_the_start_is_named_though_the_title_says_ready(name: str, reason: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from plan_world import agent
 
-from agentcave.agents import Adapter, Evidence, Seen, Start, opencode
+from agentcave.agents import Adapter, Evidence, Seen, Start, opencode, opencode_api
 from agentcave.errors import CaveError
 from agentcave.model.spec import StopKey
 from agentcave.model.status import Activity, Dialog, Judgement
@@ -297,7 +297,7 @@ def test_without_its_api_the_screen_tells(
 
 @pytest.mark.parametrize("data", [b"", b"[", b"null", b"3", b'{"x": 1}', b"[1, null, {}]", b"\xff"])
 def test_nothing_that_it_says_surprises(data: bytes) -> None:
-    said = {name: Seen(NOW, data) for name in (*opencode.PATHS, "messages")}
+    said = {name: Seen(NOW, data) for name in (*opencode_api.PATHS, "messages")}
     judged(api=said)
     assert adapter.conversation(said) is None
     assert not adapter.proof(said, "x", 0.0)

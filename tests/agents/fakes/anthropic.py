@@ -31,7 +31,7 @@ class Turn(NamedTuple):
     results: tuple[str, ...]
 
 
-class AnthropicApi(FakeApi):
+class AnthropicApi(FakeApi[Turn]):
     def turns(self) -> list[Turn]:
         """What the model was asked in the conversation itself; titles and the like left out."""
         asked = [one.body for one in self.requests() if one.body.get("tools")]

@@ -29,7 +29,7 @@ class Turn(NamedTuple):
     results: tuple[str, ...]
 
 
-class ChatApi(FakeApi):
+class ChatApi(FakeApi[Turn]):
     def turns(self) -> list[Turn]:
         """What the model was asked in the conversation itself; titles left out."""
         asked = [_messages(one) for one in self.requests() if _is_chat(one)]

@@ -37,7 +37,7 @@ class Turn(NamedTuple):
     results: tuple[str, ...]
 
 
-class GeminiApi(FakeApi):
+class GeminiApi(FakeApi[Turn]):
     def turns(self) -> list[Turn]:
         """What the model was asked in the conversation itself; summaries and the like left out."""
         return [_turn(one.body) for one in self.requests() if one.body.get("tools")]

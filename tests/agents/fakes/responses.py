@@ -27,7 +27,7 @@ class Turn(NamedTuple):
     results: tuple[str, ...]
 
 
-class ResponsesApi(FakeApi):
+class ResponsesApi(FakeApi[Turn]):
     def turns(self) -> list[Turn]:
         """What the model was asked in the conversation itself; titles and the like left out."""
         return [_turn(one.body) for one in self.requests() if one.body.get("tools")]

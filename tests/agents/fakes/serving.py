@@ -5,11 +5,12 @@ import json
 import math
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple, Self
+from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 WORD_EVERY = 0.1
 
@@ -38,7 +39,18 @@ class Refusal(NamedTuple):
     headers: Mapping[str, str] = {}
 
 
-class FakeApi:
+class Question(Protocol):
+    """One question to a model, as each protocol tells of it."""
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """Every text of the user so far."""
+
+
+AnyTurn = TypeVar("AnyTurn", bound=Question)
+
+
+class FakeApi(ABC, Generic[AnyTurn]):
     """Listens on a free port of 127.0.0.1 inside ``with``; a protocol says how to answer."""
 
     def __init__(self) -> None:
@@ -64,9 +76,15 @@ class FakeApi:
         self._thread.join()
         self._server.server_close()
 
+    # -- of a protocol -------------------------------------------------------------------------
+
+    @abstractmethod
     def answer(self, request: Request) -> Reply:
-        """How a protocol answers; everything else of a fake is in here."""
-        raise NotImplementedError
+        """How it answers."""
+
+    @abstractmethod
+    def turns(self) -> list[AnyTurn]:
+        """What the model was asked in the conversation itself; titles and the like left out."""
 
     # -- for tests -----------------------------------------------------------------------------
 
@@ -123,7 +141,7 @@ class FakeApi:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    api: FakeApi
+    api: FakeApi[Any]
 
     def log_message(self, format: str, *args: object) -> None:
         """The tests tell what came; the terminal stays quiet."""
