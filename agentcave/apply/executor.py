@@ -45,6 +45,9 @@ class Executor:
         async with anyio.create_task_group() as tasks:
             for step in self._plan.steps:
                 tasks.start_soon(self._step, step)
+        return self.events()
+
+    def events(self) -> list[Event]:
         return [self.results[step.id] for step in self._plan.steps]
 
     async def _step(self, step: Step) -> None:

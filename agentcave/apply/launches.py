@@ -3,7 +3,6 @@
 import contextlib
 import os
 import socket
-import time
 import uuid
 from secrets import token_urlsafe
 
@@ -38,8 +37,11 @@ class Launches:
         self._trusting = anyio.Lock()  # agents share the files that they keep it in
         self._packed: dict[tuple[int, ...], str] = {}
 
-    def announce(self, agent: DesiredAgent, fresh: bool) -> History:
-        """What is remembered of a start before it happens: above all, the conversation's id."""
+    def announce(self, agent: DesiredAgent, fresh: bool, streak: int | None = None) -> History:
+        """What is remembered of a start before it happens: above all, the conversation's id.
+
+        ``streak``: of an automatic restart; any other start clears what was counted.
+        """
         cave = self._cave(agent)
         past = self._tools.observed.history.get(agent.key, NO_HISTORY)
         adapter = adapter_of(agent.spec.type)
@@ -55,9 +57,10 @@ class Launches:
             size=size_text(agent.spec.size),
             conversation=conversation,
             prompted=(past.prompted or self._unrecorded(agent, past)) and not new,
-            restarts=past.restarts,
-            started=int(time.time()),
+            restarts=0 if streak is None else past.restarts + 1,
+            started=int(self._tools.clock()),
             resumed=resumed,
+            streak=0 if streak is None else streak + 1,
         )
 
     def _unrecorded(self, agent: DesiredAgent, past: History) -> bool:

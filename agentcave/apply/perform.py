@@ -9,12 +9,19 @@ import anyio
 from agentcave import context, workspaces
 from agentcave.agents import adapter_of
 from agentcave.apply.launches import Launches, default_stop, stop_of
-from agentcave.apply.readiness import Probe, reach
+from agentcave.apply.readiness import Probe, is_ready, reach
 from agentcave.apply.secrets import Secrets
 from agentcave.apply.tools import Tools
 from agentcave.errors import CaveError, DeadlineExceeded
 from agentcave.model.desired import DesiredAgent, DesiredCave
-from agentcave.model.observed import History, Key, ObservedSession, SeedRecord, WorkspaceRecord
+from agentcave.model.observed import (
+    History,
+    Intent,
+    Key,
+    ObservedSession,
+    SeedRecord,
+    WorkspaceRecord,
+)
 from agentcave.plan.actions import (
     CreateWorkspace,
     RemoveWorkspace,
@@ -56,7 +63,9 @@ class Hands:
             match step.action:
                 case CreateWorkspace(cave) if cave.spec.workspace.type != "directory":
                     records[step.cave] = _record(cave, ready=False)
-                case StartSession(agent, _, fresh) | RestartSession(agent, _, fresh):
+                case StartSession(agent, _, fresh, streak):
+                    self._announced[agent.key] = self._launches.announce(agent, fresh, streak)
+                case RestartSession(agent, _, fresh):
                     self._announced[agent.key] = self._launches.announce(agent, fresh)
                 case _:
                     pass
@@ -66,13 +75,14 @@ class Hands:
             self._tools.state.put_histories(self._announced)
 
     def record(self) -> None:
-        """Write down what was done; it is called however the pass ends."""
+        """Write down what was done since the last time."""
         if self._seeds:
             self._tools.state.put_seeds(self._seeds)
         if self._histories:
             self._tools.state.put_histories(self._histories)
         if self._screens:
             self._tools.state.put_screens(self._screens)
+        self._seeds, self._histories, self._screens = {}, {}, {}
 
     async def conditions(self, step: Step) -> None:
         for cave, condition in step.conditions:
@@ -95,14 +105,25 @@ class Hands:
             if past.ended == "completed":
                 return
             raise CaveError(f"{agent.cave}/{agent.spec.name} does not run")
+        await reach(self._probe(agent, session), condition, self._tools.timeout)
+
+    async def is_ready(self, agent: DesiredAgent) -> bool:
+        """Whether an agent that runs is ready now; nothing is waited for."""
+        session = await self._session(agent.key)
+        if session is None:
+            return False
+        past = self._tools.observed.history.get(agent.key, NO_HISTORY)
+        now = self._tools.clock()
+        return await is_ready(self._probe(agent, session), now - (past.started or now))
+
+    def _probe(self, agent: DesiredAgent, session: Session) -> Probe:
         spec = self._tools.desired.caves[agent.cave].spec
 
         async def environment() -> dict[str, str]:
             return await self._launches.environment(spec, agent.spec)
 
         workdir = self._launches.workdir(spec, agent.spec)
-        probe = Probe(self._tools.host, agent, session, workdir, environment)
-        await reach(probe, condition, self._tools.timeout)
+        return Probe(self._tools.host, agent, session, workdir, environment)
 
     async def perform(self, step: Step) -> None:
         match step.action:
@@ -114,7 +135,7 @@ class Hands:
                 name, path = cave.spec.name, cave.spec.workspace.path
                 known = self._tools.seeds.get(name, {})
                 self._seeds[name] = {**known, **context.write(path, cave.spec, changes, known)}
-            case StartSession(agent, dead, _):
+            case StartSession(agent, dead):
                 await self._start(agent, dead)
             case RestartSession(agent, running, _):
                 session = await self._tools.sessions.get_session(running.stamp.session)
@@ -205,12 +226,16 @@ class Hands:
         if seen != self._tools.observed.sessions[key][-1]:
             return  # history is about the newest session of an agent
         past = self._tools.observed.history.get(key, NO_HISTORY)
+        declared = key[1] in self._tools.desired.declared.get(key[0], ())
+        unsticky: Intent = "down" if declared else "running"
         self._histories[key] = past._replace(
-            intent="stopped" if sticky else "running",
+            intent="stopped" if sticky else unsticky,
             ended="stopped" if sticky else None,
             exit_status=None,
             signal=None,
             restarts=0,
+            streak=0,
+            ended_at=None,
         )
 
     async def _end(self, seen: ObservedSession) -> None:

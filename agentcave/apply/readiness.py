@@ -51,6 +51,12 @@ async def reach(probe: Probe, condition: str, timeout: float) -> None:
     raise DeadlineExceeded(f"{cave}/{name} was not {condition} within {limit:g} s{why}")
 
 
+async def is_ready(probe: Probe, ran: float) -> bool:
+    """Whether an agent that has run for ``ran`` seconds is ready at this moment."""
+    status = await probe.session.status()
+    return status.phase is Phase.RUNNING and await _ready(probe, status, ran)
+
+
 async def _reached(probe: Probe, status: SessionStatus, condition: str, waited: float) -> bool:
     cave, name = probe.agent.key
     if status.phase is Phase.RUNNING:

@@ -1,6 +1,7 @@
 """What a pass works with."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from agentcave.hosts import Host
@@ -13,7 +14,7 @@ from agentcave.state import State
 
 class Tools(NamedTuple):
     """``seeds``: what history knows of the context files. ``timeout`` (seconds) bounds each wait
-    for a completed dependency."""
+    for a completed dependency. ``clock``: seconds since the epoch."""
 
     host: Host
     sessions: SessionManager
@@ -24,3 +25,4 @@ class Tools(NamedTuple):
     seeds: Mapping[str, Mapping[str, SeedRecord]]
     key: DigestKey
     timeout: float = 600.0
+    clock: Callable[[], float] = time.time

@@ -4,8 +4,8 @@ import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
-from typing import Literal
+import time
+from collections.abc import Callable, Collection, Iterator
 
 from agentcave.cli import project as projects
 from agentcave.cli.locking import locked
@@ -16,14 +16,21 @@ from agentcave.model.desired import Request, Wanted
 from agentcave.model.observed import History, Intent, Key
 from agentcave.model.spec import ProjectSpec
 from agentcave.plan.plan import Plan
-from agentcave.plan.status import is_complete
-from agentcave.reconcile.once import Outcome, Pass, act, check_programs, left_over, look, sweep
-from agentcave.reconcile.servers import refuse_elsewhere
+from agentcave.reconcile.once import (
+    Outcome,
+    Pass,
+    act,
+    check_programs,
+    decide,
+    left_over,
+    see,
+    sweep,
+)
+from agentcave.reconcile.remember import settle
 from agentcave.report.plan import render_plan
 from agentcave.report.text import paint, plain
 from agentcave.sessions.panes import Reading
 from agentcave.state import State
-from agentcave.workspaces import ensure_ignored
 
 
 @contextlib.contextmanager
@@ -53,13 +60,11 @@ def converge(
     """
     host = LocalHost()
     key = state.ensure_key()
-    seen = look(host, reading or projects.begin_reading(args), spec, request, state, key, wanted)
-    refuse_elsewhere(host, state, seen.desired.uid, seen.sight.server_pid)
-    _remember(state, seen)
+    view = see(host, reading or projects.begin_reading(args), spec, request, state, key, wanted)
+    view, _ = settle(host, state, view, time.time())
     intend()
-    sweep(seen, state)
-    if seen.sight.exposed:
-        ensure_ignored(seen.desired.directory)
+    sweep(view, state)
+    seen = decide(view, request, key)
     for warning in spec.warnings:
         say(args, f"warning: {warning}")
     if not seen.plan.steps and wait_for is None and not left_over(seen, state):
@@ -101,6 +106,12 @@ def report(args: argparse.Namespace, plan: Plan, outcome: Outcome) -> int:
     return 1 if bad or outcome.troubles else 0
 
 
+def taken_down(state: State, caves: Collection[str]) -> list[Key]:
+    """The agents of these caves that a controller leaves alone since their `down`."""
+    known = state.histories().items()
+    return [key for key, past in known if past.intent == "down" and key[0] in caves]
+
+
 def change_intents(state: State, keys: list[Key], intent: Intent) -> None:
     """Write down what a person wants of agents; a controller reads it too."""
     known = state.histories()
@@ -132,29 +143,3 @@ def _act(
         return anyio.run(
             act, host, socket, seen, state, key, environ, progress, timeout_of(args), wait_for
         )
-
-
-def _remember(state: State, seen: Pass) -> None:
-    """Bookkeeping: what was adopted, how agents ended, context files with only a new stat."""
-    if seen.sight.refreshed:
-        state.put_seeds(seen.sight.refreshed)
-    if seen.sight.adopted:
-        state.put_workspaces(seen.sight.adopted)
-    history = seen.sight.observed.history
-    ends = dict(seen.sight.learned)
-    for key, sessions in seen.sight.observed.sessions.items():
-        last, past = sessions[-1], history.get(key, History())
-        if last.dead and past.ended is None:
-            agent = next(
-                (a for c in seen.desired.caves.values() for a in c.agents if a.key == key), None
-            )
-            ended: Literal["completed", "failed"] = "failed"
-            if is_complete(agent, last.exit_status):
-                ended = "completed"
-            ends[key] = past._replace(
-                ended=ended,
-                exit_status=last.exit_status,
-                signal=last.signal,
-            )
-    if ends:
-        state.put_histories(ends)

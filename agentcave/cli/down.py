@@ -7,6 +7,7 @@ from agentcave.cli import project as projects
 from agentcave.cli.choose import groups_of, keys_of
 from agentcave.cli.converge import converge, writing
 from agentcave.cli.locking import add_timeout
+from agentcave.cli.watched import end_controller
 from agentcave.model.desired import Request
 from agentcave.model.observed import Key
 from agentcave.state import State
@@ -41,15 +42,20 @@ def run(args: argparse.Namespace) -> int:
             cause="down",
         )
         intend = partial(_forget, state, chosen)
-        return converge(args, spec, state, request, wanted="absent", intend=intend)
+        code = converge(args, spec, state, request, wanted="absent", intend=intend)
+        if chosen is None:
+            end_controller(projects.server(args), state.folder, identity.uid)
+        return code
 
 
 def _forget(state: State, chosen: frozenset[Key] | None) -> None:
-    """Sticky stops and ends: the next `up` starts everything."""
+    """Sticky stops and ends: the next `up` starts everything, and a controller leaves it alone."""
     forgotten = {
-        key: past._replace(intent="running", ended=None, exit_status=None, signal=None)
+        key: past._replace(
+            intent="down", ended=None, exit_status=None, signal=None, streak=0, ended_at=None
+        )
         for key, past in state.histories().items()
-        if (chosen is None or key in chosen) and (past.intent == "stopped" or past.ended)
+        if (chosen is None or key in chosen) and (past.intent != "down" or past.ended)
     }
     if forgotten:
         state.put_histories(forgotten)

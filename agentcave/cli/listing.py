@@ -15,8 +15,16 @@ from agentcave.hosts import LocalHost
 from agentcave.model.observed import Observed
 from agentcave.model.spec import ProjectSpec
 from agentcave.reconcile.attend import attend, rules_of
+from agentcave.reconcile.controllers import controller_of
 from agentcave.reconcile.live import observe_sessions
-from agentcave.report.sessions import Row, render_rows, rows_json, rows_of, with_failures
+from agentcave.report.sessions import (
+    Row,
+    controller_object,
+    render_rows,
+    rows_json,
+    rows_of,
+    with_failures,
+)
 from agentcave.sessions.panes import Reading
 from agentcave.state import State
 
@@ -42,7 +50,8 @@ def rows_now(
         LocalHost(), reading.server, state.folder, observed, rules, every_screen=every_screen
     )
     key = state.key() if identity.spec else None  # stamps do not tell what was declared
-    rows = with_failures(rows_of(spec, observed, key), state.failures)
+    watched_at = time.time() if controller_of(state.folder) else None
+    rows = with_failures(rows_of(spec, observed, key, watched_at=watched_at), state.failures)
     if words:
         wanted = set(keys_of(words, declared_or_live(spec, rows), groups_of(spec)))
         rows = [row for row in rows if row.key in wanted]
@@ -62,12 +71,16 @@ def _show(
 ) -> int:
     if args.workspaces:
         rows = _with_git(rows, state)
+    controller = controller_of(state.folder)
     if args.json:
-        print(rows_json(identity.name, identity.uid, identity.file, rows))
+        told = controller_object(controller) if controller else None
+        print(rows_json(identity.name, identity.uid, identity.file, rows, told))
     elif args.names:
         print("\n".join("/".join(row.key) for row in rows))
     else:
         print(render_rows(rows, int(time.time()), colored(args), git=args.workspaces))
+        if controller:
+            say(args, f"kept as declared by a controller, pid {controller.pid}")
     return 0
 
 

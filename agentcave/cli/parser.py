@@ -33,6 +33,7 @@ VERBS: dict[str, Verb] = {
     "start": Verb("start", "start stopped agents"),
     "stop": Verb("stop", "stop agents until they are started again"),
     "restart": Verb("restart", "give agents a new process"),
+    "events": Verb("events", "tell what was done, when and why, as JSON lines", files=False),
     "exec": Verb("exec_", "run a command in a cave's workspace and environment"),
     "context": Verb("context", "show the Working Context of a cave"),
     "config": Verb("config", "check the file, and show it resolved"),

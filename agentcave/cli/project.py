@@ -133,7 +133,7 @@ def spec_from_stamps(identity: Identity, live: Iterable[ObservedSession]) -> Pro
     agents: dict[str, dict[str, AgentSpec]] = {}
     places: dict[str, str] = {}
     for one in live:
-        if one.stamp.uid == identity.uid:
+        if one.stamp.uid == identity.uid and not one.is_controller:
             stamp = one.stamp
             agents.setdefault(stamp.cave, {})[stamp.agent] = AgentSpec(stamp.agent, stamp.type)
             places[stamp.cave] = stamp.workspace

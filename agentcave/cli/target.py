@@ -25,6 +25,8 @@ def target(
     spec = identity.spec or projects.spec_from_stamps(identity, live)
     declared = dict(spec.declared)
     for one in live:  # an orphan can be looked at too
+        if one.is_controller:
+            continue
         if one.stamp.uid == identity.uid and one.stamp.agent not in declared.get(
             one.stamp.cave, ()
         ):

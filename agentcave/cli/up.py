@@ -1,4 +1,4 @@
-"""``agentcave up``: converge."""
+"""``agentcave up``: converge, once or for as long as it is watched."""
 
 import argparse
 import os
@@ -15,6 +15,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wait-for", choices=("started", "ready", "completed"), help="until they are that"
     )
+    parser.add_argument("--watch", action="store_true", help="stay, and keep it as declared")
+    parser.add_argument(
+        "--detach", action="store_true", help="with --watch: in a tmux session of its own"
+    )
     parser.add_argument("--force", action="store_true", help="restart attached agents too")
     parser.add_argument("--no-deps", action="store_true", help="leave dependencies alone")
     parser.add_argument("--json", action="store_true")
@@ -27,6 +31,10 @@ def run(args: argparse.Namespace) -> int:
 
         return plan.run(args)
     located = require(locate(args, changes=True))
+    if args.watch or args.detach:
+        from agentcave.cli import watch
+
+        return watch.run(args, located)
     with locked(args, existing_folder(state_root(os.environ), located.uid) or _made(located)):
         reading = begin_reading(args)
         from agentcave.cli.upping import up  # loaded while tmux answers

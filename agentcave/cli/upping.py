@@ -7,7 +7,7 @@ from functools import partial
 from agentcave import config
 from agentcave.cli import project as projects
 from agentcave.cli.choose import keys_of
-from agentcave.cli.converge import change_intents, converge
+from agentcave.cli.converge import change_intents, converge, taken_down
 from agentcave.cli.trusting import check_trust
 from agentcave.model.desired import Request
 from agentcave.sessions.panes import Reading
@@ -30,5 +30,5 @@ def up(args: argparse.Namespace, located: projects.Located, reading: Reading) ->
             Request(revive=frozenset(named), force=args.force, orphans=not args.caves),
             wait_for=args.wait_for or ("ready" if args.wait else None),
             reading=reading,
-            intend=partial(change_intents, state, named, "running"),
+            intend=partial(change_intents, state, [*named, *taken_down(state, names)], "running"),
         )

@@ -23,6 +23,12 @@ def fingerprint(document: Document, *, home: str | None = None) -> dict[str, str
     }
 
 
+def paths(document: Document, *, home: str | None = None) -> tuple[str, ...]:
+    """Of every input, whether it is there or not."""
+    home = home or os.path.expanduser("~")
+    return tuple(place(written, document.directory, home) for written, _ in document.inputs)
+
+
 def texts(document: Document, *, home: str | None = None) -> dict[str, str]:
     """path -> text of every input that is there, for the diff shown when trust is asked again."""
     return {

@@ -52,6 +52,9 @@ class Request(NamedTuple):
     when completed. ``restart``: agents that get a new process whatever their digest. ``drifted``:
     restart what runs and is not as declared any more.
     ``orphans``: remove sessions that left the file. ``cause``: why things end, for the plan.
+    ``now``: the clock of a controller, in seconds since the epoch: what has ended comes back as its
+    restart policy says, and nothing waits within the pass. None: a person asks, once. ``anew``: a
+    controller begins, and what has failed starts again as if a person had asked.
     """
 
     only: frozenset[Key] | None = None
@@ -64,3 +67,5 @@ class Request(NamedTuple):
     orphans: bool = False
     remove_workspaces: bool = False
     cause: str = "down"
+    now: float | None = None
+    anew: bool = False

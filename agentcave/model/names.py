@@ -16,5 +16,5 @@ def suggest(name: str) -> str:
 
 
 def session_name(project: str, cave: str, agent: str) -> str:
-    """What people see in tmux. Nothing is ever looked up by it."""
-    return f"{project}/{cave}/{agent}"
+    """What people see in tmux. Nothing is ever looked up by it; a controller has no cave."""
+    return "/".join(filter(None, (project, cave, agent)))

@@ -8,7 +8,7 @@ from agentcave.model.status import Judgement
 Key = tuple[str, str]
 """Cave and agent."""
 
-Intent = Literal["running", "stopped"]
+Intent = Literal["running", "stopped", "down"]
 
 
 class Stamp(NamedTuple):
@@ -51,6 +51,11 @@ class ObservedSession(NamedTuple):
     attached: bool = False
     in_mode: bool = False
     title: str = ""
+
+    @property
+    def is_controller(self) -> bool:
+        """Whether a controller runs in it: that belongs to no cave."""
+        return not self.stamp.cave
 
 
 class WorkspaceRecord(NamedTuple):
@@ -117,7 +122,10 @@ class History(NamedTuple):
     ``fields`` packs the keyed fingerprint of each declared field at its last start (plan/digest.py
     reads it, to name what changed). ``prompted``: the file's prompt went into ``conversation``.
     ``ended``: how the incarnation ``session`` ended, for when its pane is gone. ``resumed``: its
-    start went on with an earlier conversation.
+    start went on with an earlier conversation. ``intent`` "down": a controller leaves it alone,
+    until the next `up`. ``restarts`` counts automatic restarts, ``streak`` those in a row without
+    a healthy spell. ``ended_at``: when it was seen to have ended, or to be gone, in seconds since
+    the epoch.
     """
 
     intent: Intent = "running"
@@ -133,6 +141,8 @@ class History(NamedTuple):
     exit_status: int | None = None
     signal: int | None = None
     resumed: bool = False
+    streak: int = 0
+    ended_at: float | None = None
 
 
 class Observed(NamedTuple):
@@ -142,6 +152,8 @@ class Observed(NamedTuple):
     ``others`` holds stamped sessions of other projects on the same server. ``obstacles``: why a
     workspace that is to go may hold something to lose. ``judged``: what the agents of live sessions
     do, by the session's id. ``unresumable``: why a conversation of the history cannot go on.
+    ``ready``: agents that others wait for and that are ready. ``controllers``: panes in which a
+    controller of this project runs, or ran.
     """
 
     unreachable: str | None = None
@@ -153,3 +165,5 @@ class Observed(NamedTuple):
     obstacles: Mapping[str, tuple[str, ...]] = {}
     judged: Mapping[str, Judgement] = {}
     unresumable: Mapping[Key, str] = {}
+    ready: frozenset[Key] = frozenset()
+    controllers: tuple[ObservedSession, ...] = ()

@@ -87,12 +87,16 @@ class Judgement(NamedTuple):
 
 
 class Status(NamedTuple):
-    """``reason`` says in one line why, or why the session is not as declared."""
+    """``reason`` says in one line why, or why the session is not as declared.
+
+    ``due``: when it is restarted, in seconds since the epoch.
+    """
 
     phase: Phase
     activity: Activity | None
     reason: str
     judgement: Judgement | None = None
+    due: float | None = None
 
     @property
     def needs_a_person(self) -> bool:

@@ -21,11 +21,15 @@ class SeedContext(NamedTuple):
 
 
 class StartSession(NamedTuple):
-    """``dead``: the ended pane of the last incarnation, whose place is taken."""
+    """``dead``: the ended pane of the last incarnation, whose place is taken.
+
+    ``streak``: of an automatic restart, how many came before it without a healthy spell.
+    """
 
     agent: DesiredAgent
     dead: ObservedSession | None
     fresh: bool = False
+    streak: int | None = None
 
 
 class RestartSession(NamedTuple):

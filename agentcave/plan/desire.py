@@ -14,11 +14,14 @@ def desire(
     key: DigestKey | None,
     wanted: Wanted = "running",
     revive: Collection[Key] = (),
+    *,
+    heeds_down: bool = False,
 ) -> Desired:
     """Resolve a spec; ``key`` None (no history yet) leaves digests unknown.
 
     An agent that was stopped by hand stays wanted as stopped, unless it is in ``revive``;
-    ``wanted`` "absent" is ``down``.
+    ``wanted`` "absent" is ``down``. ``heeds_down``: so is what somebody has taken down by name,
+    which is for controllers: `up` brings it back.
     """
     fingerprint = _Fingerprints(spec.env, key)
     selected = {cave.name for cave in spec.caves}
@@ -28,11 +31,13 @@ def desire(
 
     def agent(cave: CaveSpec, one: AgentSpec) -> DesiredAgent:
         past = history.get((cave.name, one.name))
-        stopped = past is not None and past.intent == "stopped" and wanted == "running"
-        stopped = stopped and (cave.name, one.name) not in revive
-        return DesiredAgent(
-            cave.name, one, fingerprint(cave, one), "stopped" if stopped else wanted
-        )
+        meant = wanted
+        if past is not None and wanted == "running" and (cave.name, one.name) not in revive:
+            if past.intent == "stopped":
+                meant = "stopped"
+            elif past.intent == "down" and heeds_down:
+                meant = "absent"
+        return DesiredAgent(cave.name, one, fingerprint(cave, one), meant)
 
     def waits(cave: CaveSpec) -> tuple[tuple[str, str], ...]:
         return tuple(

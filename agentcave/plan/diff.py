@@ -24,6 +24,8 @@ from agentcave.plan.actions import (
     StopSession,
 )
 from agentcave.plan.activity import past_start
+from agentcave.plan.beginning import Beginning, beginning
+from agentcave.plan.conditions import unmet
 from agentcave.plan.digest import (
     DigestKey,
     same,
@@ -31,7 +33,6 @@ from agentcave.plan.digest import (
 from agentcave.plan.drift import NO_HISTORY, drift
 from agentcave.plan.order import awaited, dependencies_first, dependents, renumbered
 from agentcave.plan.plan import Outcome, Plan, Step
-from agentcave.plan.status import end_text, is_complete
 
 MID_TURN = frozenset({Activity.WORKING, Activity.APPROVAL, Activity.QUESTION})
 SURPLUS = "a second session of one agent; the newest stays"
@@ -61,6 +62,8 @@ class _Differ:
         self.stops: dict[str, list[int]] = {}
         self.blocked: set[str] = set()
         self.dependents = dependents(desired.caves)
+        self.wake_at: float | None = None
+        self.waiting: list[tuple[str, str]] = []
 
     def plan(self) -> Plan:
         ordered = dependencies_first(self.desired.caves)
@@ -77,7 +80,14 @@ class _Differ:
         steps = renumbered(sorted(self.steps, key=lambda step: place.get(step.cave, len(place))))
         project = self.desired
         return Plan(
-            project.project, project.uid, project.file, tuple(caves), steps, tuple(self.notes)
+            project.project,
+            project.uid,
+            project.file,
+            tuple(caves),
+            steps,
+            tuple(self.notes),
+            self.wake_at,
+            tuple(self.waiting),
         )
 
     def _add(
@@ -163,6 +173,8 @@ class _Differ:
 
     def _cave(self, cave: DesiredCave) -> None:
         agents = [agent for agent in cave.agents if self._lives(agent)]
+        if self.request.now is not None:
+            agents = self._not_waiting(cave, agents)
         if not agents:
             return
         name = cave.spec.name
@@ -172,8 +184,19 @@ class _Differ:
             return
         waits, stuck = self._waits(cave)
         for agent in agents:
-            for number in self._agent(agent, [*ready, *waits], cave.waits, stuck):
+            conditions = cave.waits if self.request.now is None else ()
+            for number in self._agent(agent, [*ready, *waits], conditions, stuck):
                 self.starts.setdefault(name, []).append(number)
+
+    def _not_waiting(self, cave: DesiredCave, agents: list[DesiredAgent]) -> list[DesiredAgent]:
+        """The agents that need not wait for other caves: those that run, or all."""
+        wanting = ", ".join(unmet(cave, self.desired, self.observed))
+        if not wanting:
+            return agents
+        running = [agent for agent in agents if self._runs(agent)]
+        if len(running) < len(agents):
+            self.waiting.append((cave.spec.name, f"waits for {wanting}"))
+        return running
 
     def _prepare(self, cave: DesiredCave) -> list[int] | None:
         """Steps for workspace, setup and context; None when the cave is refused."""
@@ -250,10 +273,11 @@ class _Differ:
         cave, name = agent.key
         if current is not None and not current.dead:
             yield from self._running(agent, current, after)
-        elif cause := self._start_cause(agent, current):
+        elif begins := self._beginning(agent, current):
             fresh, talk = self._conversation(agent)
-            action = StartSession(agent, current, fresh)
-            yield self._add(action, cave, f"{cause}{talk}", name, after, conditions, blocked)
+            action = StartSession(agent, current, fresh, begins.streak)
+            cause = f"{begins.cause}{talk}"
+            yield self._add(action, cave, cause, name, after, conditions, blocked)
             if blocked:
                 self.blocked.add(cave)
 
@@ -262,25 +286,20 @@ class _Differ:
         if agent.wanted != "running" or not self._concerned(agent.key):
             return False
         current = self.observed.sessions.get(agent.key, ())[-1:]
-        if current and not current[0].dead:
-            return True
-        return self._start_cause(agent, current[0] if current else None) is not None
+        return self._runs(agent) or self._beginning(agent, *(current or (None,))) is not None
 
-    def _start_cause(self, agent: DesiredAgent, dead: ObservedSession | None) -> str | None:
+    def _runs(self, agent: DesiredAgent) -> bool:
+        current = self.observed.sessions.get(agent.key, ())[-1:]
+        return bool(current) and not current[0].dead
+
+    def _beginning(self, agent: DesiredAgent, dead: ObservedSession | None) -> Beginning | None:
+        """Why and how it starts in this pass; one that starts later is looked at again then."""
         past = self.observed.history.get(agent.key, NO_HISTORY)
-        if agent.key in self.request.restart:
-            return self.request.cause
-        if dead is None and past.ended is None:
-            return "missing"
-        exit_status, signal = (
-            (past.exit_status, past.signal) if dead is None else (dead.exit_status, dead.signal)
-        )
-        digest = past.digest if dead is None else dead.stamp.digest
-        if is_complete(agent, exit_status) and agent.key not in self.request.revive:
-            return None if same(agent.digest or "", digest) else "changed since it completed"
-        return (
-            "missing" if past.ended == "stopped" and dead is None else end_text(exit_status, signal)
-        )
+        begins = beginning(agent, dead, past, self.request)
+        if begins is None or begins.at is None:
+            return begins
+        self.wake_at = min(self.wake_at or begins.at, begins.at)
+        return None
 
     def _running(
         self, agent: DesiredAgent, session: ObservedSession, after: Sequence[int]

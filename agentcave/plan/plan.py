@@ -70,7 +70,11 @@ class Step(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """``caves``: every cave looked at. ``notes``: what is said and not done, by cave."""
+    """``caves``: every cave looked at. ``notes``: what is said and not done, by cave.
+
+    For a controller: ``wake_at``, when to look again, in seconds since the epoch; ``waiting``, the
+    caves whose dependencies are not there yet, and for what they wait.
+    """
 
     project: str
     uid: str
@@ -78,6 +82,8 @@ class Plan(NamedTuple):
     caves: tuple[str, ...]
     steps: tuple[Step, ...] = ()
     notes: tuple[tuple[str, str], ...] = ()
+    wake_at: float | None = None
+    waiting: tuple[tuple[str, str], ...] = ()
 
     @property
     def planned(self) -> tuple[Step, ...]:

@@ -1,12 +1,25 @@
 """One judgement of one agent, from what is wanted, what is seen and what is remembered."""
 
 import signal as signals
+from typing import NamedTuple
 
 from agentcave.model.desired import DesiredAgent
 from agentcave.model.observed import History, ObservedSession
 from agentcave.model.status import Activity, Judgement, Phase, Status
+from agentcave.plan.restart import next_restart
 
-RETRY = "`agentcave up` starts it again"
+RETRY = "`agentcave up` starts it again, `agentcave up --watch` whenever it ends"
+AGAIN = "`agentcave up` starts it again"
+
+
+class Watch(NamedTuple):
+    """A controller keeps the project. ``now`` in seconds since the epoch.
+
+    ``unmet``: what the agent's cave waits for.
+    """
+
+    now: float
+    unmet: str = ""
 
 
 def status_of(
@@ -15,6 +28,7 @@ def status_of(
     history: History,
     unreachable: str | None = None,
     judgement: Judgement | None = None,
+    watch: Watch | None = None,
 ) -> Status:
     """``agent`` None: it is not declared (an orphan). ``session``: its newest stamped pane."""
     if unreachable is not None:
@@ -24,11 +38,13 @@ def status_of(
         reason = "not in caves.yaml" if agent is None else told(judgement)
         return Status(Phase.RUNNING, judgement.activity, reason, judgement)
     if session is not None:
-        return _ended(agent, session.exit_status, session.signal)
+        return _ended(agent, session.exit_status, session.signal, history, watch)
     if history.intent == "stopped" or history.ended == "stopped":
         return Status(Phase.STOPPED, None, "stopped by hand; `agentcave start` starts it")
     if history.ended is not None:
-        return _ended(agent, history.exit_status, history.signal)
+        return _ended(agent, history.exit_status, history.signal, history, watch)
+    if watch is not None and watch.unmet:
+        return Status(Phase.WAITING, None, f"waits for {watch.unmet}")
     return Status(Phase.PENDING, None, "not started; `agentcave up` starts it")
 
 
@@ -56,8 +72,20 @@ def told(judgement: Judgement) -> str:
     return "; ".join(filter(None, (judgement.reason, *doubts)))
 
 
-def _ended(agent: DesiredAgent | None, exit_status: int | None, signal: int | None) -> Status:
+def _ended(
+    agent: DesiredAgent | None,
+    exit_status: int | None,
+    signal: int | None,
+    history: History,
+    watch: Watch | None,
+) -> Status:
     how = end_text(exit_status, signal)
     if is_complete(agent, exit_status):
         return Status(Phase.COMPLETED, None, how)
-    return Status(Phase.FAILED, None, f"{how}; {RETRY}")
+    if watch is None or agent is None:
+        return Status(Phase.FAILED, None, f"{how}; {RETRY}")
+    verdict = next_restart(agent.spec.restart, history)
+    if verdict.due is None:
+        return Status(Phase.FAILED, None, f"{how}; {verdict.why}; {AGAIN}")
+    left = max(0.0, verdict.due - watch.now)
+    return Status(Phase.BACKOFF, None, f"{how}; {verdict.why} in {left:.0f} s", due=verdict.due)

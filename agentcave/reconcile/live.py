@@ -10,11 +10,15 @@ def observe_sessions(
 ) -> Observed:
     """Live sessions, sorted by whose they are, and history: what ``ps`` needs."""
     ours: dict[Key, tuple[ObservedSession, ...]] = {}
-    others = []
+    others, controllers = [], []
     for session in found:
-        if session.stamp.uid == uid:
+        if session.is_controller:
+            controllers += [session] if session.stamp.uid == uid else []
+        elif session.stamp.uid == uid:
             key = session.stamp.key
             ours[key] = (*ours.get(key, ()), session)
         else:
             others.append(session)
-    return Observed(sessions=ours, others=tuple(others), history=history)
+    return Observed(
+        sessions=ours, others=tuple(others), history=history, controllers=tuple(controllers)
+    )

@@ -17,39 +17,65 @@ def project_lock(
 
     Raises Busy, naming the holder, when it is not free within ``timeout`` seconds.
     """
-    path = os.path.join(folder, "lock")
-    try:
-        # O_CLOEXEC: an inherited descriptor would keep the lock after our death.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as exc:
-        raise CaveError(f"cannot lock the project in {folder}: {exc.strerror}") from exc
-    try:
-        _acquire(descriptor, timeout, waiting)
-        _sign(descriptor, path, command)
+    with Lock(os.path.join(folder, "lock")) as lock:
+        _acquire(lock, timeout, waiting)
+        lock.sign(signature(command))
         yield
-    finally:
-        os.close(descriptor)
 
 
-def _sign(descriptor: int, path: str, command: str) -> None:
-    try:
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, f"agentcave {command} (pid {os.getpid()})\n".encode(), 0)
-    except OSError as exc:
-        raise CaveError(
-            f"cannot write the project's history, {path}: {exc.strerror}",
-            "free some space, then run the same command again",
-        ) from exc
+def signature(command: str) -> bytes:
+    return f"agentcave {command} (pid {os.getpid()})\n".encode()
 
 
-def _acquire(descriptor: int, timeout: float, waiting: Callable[[str], None]) -> None:
-    deadline, pause, told = time.monotonic() + timeout, 0.01, False
-    while True:
+class Lock:
+    """A lock file, open; free when it is closed, however that comes."""
+
+    def __init__(self, path: str) -> None:
+        """Raises CaveError when the file cannot be opened."""
+        self._path = path
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
+            # O_CLOEXEC: an inherited descriptor would keep the lock after our death.
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            where = os.path.dirname(path)
+            raise CaveError(f"cannot lock the project in {where}: {exc.strerror}") from exc
+
+    def __enter__(self) -> "Lock":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+    def take(self) -> bool:
+        """Whether it is ours now."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another one"
+            return False
+        return True
+
+    def give(self) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+
+    def holder(self) -> str:
+        """What whoever holds it has written."""
+        return os.pread(self._descriptor, 4096, 0).decode(errors="replace").strip()
+
+    def sign(self, text: bytes) -> None:
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, text, 0)
+        except OSError as exc:
+            raise CaveError(
+                f"cannot write the project's history, {self._path}: {exc.strerror}",
+                "free some space, then run the same command again",
+            ) from exc
+
+
+def _acquire(lock: Lock, timeout: float, waiting: Callable[[str], None]) -> None:
+    deadline, pause, told = time.monotonic() + timeout, 0.01, False
+    while not lock.take():
+        holder = lock.holder() or "another one"
         if time.monotonic() >= deadline:
             raise Busy(
                 f"{holder} works on this project, and did not end within {timeout:g} s",

@@ -43,6 +43,13 @@ class Sight(NamedTuple):
     learned: dict[Key, History]
 
 
+class View(NamedTuple):
+    """What is wanted, and what is there."""
+
+    desired: Desired
+    sight: Sight
+
+
 def observe(
     host: Host,
     reading: Reading,
@@ -52,7 +59,7 @@ def observe(
     history: Mapping[Key, History],
 ) -> Sight:
     """Everything that ``diff`` compares. Raises Unavailable when tmux cannot be read."""
-    observed = observe_sessions(reading.sessions(), desired.uid, history)
+    observed = observe_sessions(reading.sessions(certain=True), desired.uid, history)
     observed = attend(
         host,
         reading.server,
@@ -83,6 +90,7 @@ def observe(
         obstacles=_obstacles(host, leaving, seeds),
         judged=observed.judged,
         unresumable=observed.unresumable,
+        controllers=observed.controllers,
     )
     adopted = {
         name: space.record

@@ -9,16 +9,17 @@ from agentcave.agents.reading import brief
 from agentcave.errors import CaveError, DeadlineExceeded, Unavailable
 from agentcave.hosts import Host
 from agentcave.model.desired import Desired, DesiredAgent, Request, Wanted
-from agentcave.model.observed import ObservedSession
+from agentcave.model.observed import Observed, ObservedSession
 from agentcave.model.spec import ProjectSpec
 from agentcave.plan.actions import RestartSession, StartSession
 from agentcave.plan.desire import desire
 from agentcave.plan.diff import diff
 from agentcave.plan.digest import DigestKey, environment_of
+from agentcave.plan.drift import NO_HISTORY
 from agentcave.plan.plan import Plan, Step
 from agentcave.plan.status import end_text
-from agentcave.reconcile.observe import Sight, observe
-from agentcave.reconcile.servers import remember
+from agentcave.reconcile.observe import Sight, View, observe
+from agentcave.reconcile.servers import remember as remember_server
 from agentcave.reconcile.sweep import leftovers, reap, sweep_launches
 from agentcave.sessions.panes import Reading
 from agentcave.state import State
@@ -27,6 +28,7 @@ from agentcave.tmux import lent_names
 if TYPE_CHECKING:
     from agentcave.apply.events import Event
     from agentcave.apply.perform import Hands
+    from agentcave.apply.tools import Tools
     from agentcave.sessions import TmuxSessionManager
 
 Emit = Callable[["Event"], None]
@@ -58,10 +60,26 @@ def look(
     wanted: Wanted = "running",
 ) -> Pass:
     """Read the world and compare; blocking, and it changes nothing."""
+    return decide(see(host, reading, spec, request, state, key, wanted), request, key)
+
+
+def see(
+    host: Host,
+    reading: Reading,
+    spec: ProjectSpec,
+    request: Request,
+    state: State,
+    key: DigestKey | None,
+    wanted: Wanted = "running",
+) -> View:
     history = state.histories()
-    desired = desire(spec, history, key, wanted, request.revive)
-    sight = observe(host, reading, desired, request, state, history)
-    return Pass(desired, sight, diff(desired, sight.observed, request, key))
+    heeds_down = request.now is not None
+    desired = desire(spec, history, key, wanted, request.revive, heeds_down=heeds_down)
+    return View(desired, observe(host, reading, desired, request, state, history))
+
+
+def decide(view: View, request: Request, key: DigestKey | None) -> Pass:
+    return Pass(*view, diff(view.desired, view.sight.observed, request, key))
 
 
 def check_programs(host: Host, seen: Pass, environ: Mapping[str, str]) -> None:
@@ -93,57 +111,84 @@ async def act(
     wait_for: str | None = None,
 ) -> Outcome:
     """Carry out the plan of a pass. ``wait_for``: then wait until all agents are that."""
-    from agentcave.apply.executor import Executor
-    from agentcave.apply.perform import Hands
     from agentcave.apply.tools import Tools
     from agentcave.sessions import TmuxSessionManager
 
-    await reap(state.folder, (*left_over(seen, state), *_replaced(seen.plan)))
+    await reap(state.folder, left_over(seen, state))
     names = None if seen.sight.server_pid else lent_names(environ)
     async with TmuxSessionManager(
         socket, host=host, environ=environ, server_names=names
     ) as sessions:
         observed, seeds = seen.sight.observed, seen.sight.seeds
-        hands = Hands(
-            Tools(host, sessions, state, environ, seen.desired, observed, seeds, key, timeout)
-        )
-        hands.announce(seen.plan)
-        executor = Executor(seen.plan, hands, emit)
+        tools = Tools(host, sessions, state, environ, seen.desired, observed, seeds, key, timeout)
+        work = Work(tools, sessions, seen.plan, emit)
         try:
-            events = await executor.run()
-            if _starting(seen.plan) and sessions.server_pid is not None:
-                remember(state, sessions.server, sessions.server_pid)
+            await work.run()
             troubles = await _stillborn(sessions, seen)
-            waited = await _wait(hands, seen, wait_for) if wait_for else ()
+            waited = await _wait(work.hands, seen, wait_for) if wait_for else ()
         finally:
-            hands.record()
-            state.add_events(event.record() for event in executor.results.values())
-    late = executor.late or any(isinstance(trouble, DeadlineExceeded) for trouble in waited)
-    return Outcome(tuple(events), (*troubles, *map(str, waited)), late)
+            work.flush()
+    late = work.executor.late or any(isinstance(trouble, DeadlineExceeded) for trouble in waited)
+    return Outcome(tuple(work.executor.events()), (*troubles, *map(str, waited)), late)
 
 
-def left_over(seen: Pass, state: State) -> tuple[str, ...]:
+class Work:
+    """A plan that is carried out; ``flush`` writes down what was done since the last time."""
+
+    def __init__(
+        self, tools: "Tools", sessions: "TmuxSessionManager", plan: Plan, emit: Emit
+    ) -> None:
+        from agentcave.apply.executor import Executor
+        from agentcave.apply.perform import Hands
+
+        self._tools, self._sessions, self._plan, self._emit = tools, sessions, plan, emit
+        self._unwritten: list[Event] = []
+        self.hands = Hands(tools)
+        self.executor = Executor(plan, self.hands, self._take)
+
+    async def run(self) -> None:
+        """Call ``flush`` afterwards, however it ends."""
+        await reap(self._tools.state.folder, _replaced(self._plan, self._tools.observed))
+        self.hands.announce(self._plan)
+        await self.executor.run()
+        pid = self._sessions.server_pid
+        if _starting(self._plan) and pid is not None:
+            remember_server(self._tools.state, self._sessions.server, pid)
+
+    def flush(self) -> None:
+        self.hands.record()
+        if self._unwritten:
+            self._tools.state.add_events(event.record() for event in self._unwritten)
+            self._unwritten = []
+
+    def _take(self, event: "Event") -> None:
+        if event.result != "started":
+            self._unwritten.append(event)
+        self._emit(event)
+
+
+def left_over(seen: View | Pass, state: State) -> tuple[str, ...]:
     """Sessions that are no more, and left something behind."""
     return leftovers(state.folder, _live(seen))
 
 
-def sweep(seen: Pass, state: State) -> None:
+def sweep(seen: View | Pass, state: State) -> None:
     """Delete the launch files that a killed pass has left."""
     sweep_launches(state.folder, _live(seen))
 
 
-def _live(seen: Pass) -> set[str]:
-    sessions = seen.sight.observed.sessions.values()
-    return {one.stamp.session for many in sessions for one in many}
+def _live(seen: View | Pass) -> set[str]:
+    observed = seen.sight.observed
+    lives = (*observed.sessions.values(), observed.controllers)
+    return {one.stamp.session for many in lives for one in many}
 
 
-def _replaced(plan: Plan) -> list[str]:
-    """Ended sessions whose place is taken: what they started must not live on beside the new."""
-    return [
-        step.action.dead.stamp.session
-        for step in plan.planned
-        if isinstance(step.action, StartSession) and step.action.dead is not None
-    ]
+def _replaced(plan: Plan, observed: Observed) -> set[str]:
+    """Sessions whose place is taken: what they started must not live on beside the new."""
+    starts = [step.action for step in plan.planned if isinstance(step.action, StartSession)]
+    last = (observed.history.get(start.agent.key, NO_HISTORY).session for start in starts)
+    dead = (start.dead.stamp.session for start in starts if start.dead is not None)
+    return {session for session in (*last, *dead) if session is not None}
 
 
 async def _stillborn(sessions: "TmuxSessionManager", seen: Pass) -> tuple[str, ...]:

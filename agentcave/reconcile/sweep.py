@@ -37,6 +37,8 @@ async def reap(folder: str, ids: Collection[str]) -> None:
     Raises CaveError, naming them, for processes that could not be ended: nothing may be started
     beside them.
     """
+    if not ids:
+        return
     import shutil
 
     from agentcave.hosts.ending import Family, end_families

@@ -8,14 +8,16 @@ from agentcave.model.desired import Desired, DesiredAgent, DesiredCave
 from agentcave.model.observed import History, Key, Observed, ObservedSession
 from agentcave.model.spec import ProjectSpec, WorkspaceSpec
 from agentcave.model.status import ATTENTION, Judgement, Phase, Status
+from agentcave.plan.conditions import unmet
 from agentcave.plan.desire import desire
 from agentcave.plan.digest import DigestKey, same
 from agentcave.plan.drift import NO_HISTORY, drift
-from agentcave.plan.status import status_of
+from agentcave.plan.status import Watch, status_of
 from agentcave.report.json import dumps
 from agentcave.report.text import one_line, paint, table
 
 if TYPE_CHECKING:
+    from agentcave.reconcile.controllers import Controller
     from agentcave.workspaces import GitState
 
 PHASE_COLORS = {Phase.RUNNING: "32", Phase.FAILED: "31", Phase.UNREACHABLE: "31"}
@@ -48,11 +50,23 @@ def rows_of(
     observed: Observed,
     key: DigestKey | None,
     project: str | None = None,
+    watched_at: float | None = None,
 ) -> list[Row]:
-    """Declared agents in file order, then the ones that left the file."""
+    """Declared agents in file order, then the ones that left the file.
+
+    ``watched_at``: now, in seconds since the epoch, if a controller keeps the project.
+    """
     desired = desire(spec, observed.history, key)
     rows = [
-        _row(desired, cave, agent, observed, key, project)
+        _row(
+            desired,
+            cave,
+            agent,
+            observed,
+            key,
+            project,
+            _watch(cave, desired, observed, watched_at),
+        )
         for cave in desired.caves.values()
         for agent in cave.agents
     ]
@@ -80,6 +94,12 @@ def with_failures(rows: Sequence[Row], failures: Callable[[], Mapping[str, str]]
     ]
 
 
+def _watch(
+    cave: DesiredCave, desired: Desired, observed: Observed, now: float | None
+) -> Watch | None:
+    return None if now is None else Watch(now, ", ".join(unmet(cave, desired, observed)))
+
+
 def _row(
     desired: Desired,
     cave: DesiredCave,
@@ -87,6 +107,7 @@ def _row(
     observed: Observed,
     key: DigestKey | None,
     project: str | None,
+    watch: Watch | None,
 ) -> Row:
     sessions = observed.sessions.get(agent.key)
     session = sessions[-1] if sessions else None
@@ -95,9 +116,10 @@ def _row(
     if session is not None and agent.digest and not same(agent.digest, session.stamp.digest):
         changed = drift(desired, agent, observed, key)
     judgement = observed.judged.get(session.stamp.session) if session is not None else None
-    status = status_of(agent, session, history, observed.unreachable, judgement)
+    status = status_of(agent, session, history, observed.unreachable, judgement, watch)
     if changed and status.phase is Phase.RUNNING:
-        reason = f"{', '.join(changed)} changed; `agentcave up` restarts it"
+        when = "restarted when it is idle and detached" if watch else "`agentcave up` restarts it"
+        reason = f"{', '.join(changed)} changed; {when}"
         status = status._replace(reason=reason)
     return Row(
         agent.key,
@@ -177,7 +199,13 @@ def duration(seconds: int) -> str:
     return f"{minutes}m{seconds % 60}s" if minutes else f"{seconds}s"
 
 
-def rows_json(project: str | None, uid: str | None, file: str | None, rows: Sequence[Row]) -> str:
+def rows_json(
+    project: str | None,
+    uid: str | None,
+    file: str | None,
+    rows: Sequence[Row],
+    controller: Mapping[str, Any] | None = None,
+) -> str:
     sessions = [
         row_object(row) for row in rows if row.wanted != "absent" or row.project is not None
     ]
@@ -187,11 +215,16 @@ def rows_json(project: str | None, uid: str | None, file: str | None, rows: Sequ
             "project": project,
             "uid": uid,
             "file": file,
-            "controller": None,
+            "controller": controller,
             "sessions": sessions,
             "orphans": orphans,
         }
     )
+
+
+def controller_object(controller: "Controller") -> dict[str, Any]:
+    since = _utc(controller.since)
+    return {"pid": controller.pid, "detached": controller.detached, "started_at": since}
 
 
 def row_object(row: Row) -> dict[str, Any]:
@@ -216,7 +249,7 @@ def row_object(row: Row) -> dict[str, Any]:
         "signal": signal,
         "restarts": row.history.restarts,
         "started_at": _utc(live.stamp.started) if live is not None else None,
-        "next_restart_at": None,
+        "next_restart_at": _utc(int(row.status.due)) if row.status.due is not None else None,
         "drift": list(row.drift),
         "attached": live is not None and live.attached,
         "conversation": row.history.conversation,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from agentcave.errors import CaveError, Unavailable
 from agentcave.hosts import Host, Pending
+from agentcave.hosts.processes import identify
 from agentcave.model.observed import ObservedSession
 from agentcave.sessions.stamp import decode
 from agentcave.tmux import (
@@ -43,9 +44,10 @@ class Reading:
             raise translated(exc) from exc
         return self._host.begin(argv, environment=scrubbed(os.environ), timeout=READ_TIMEOUT)
 
-    def sessions(self) -> list[ObservedSession]:
+    def sessions(self, *, certain: bool = False) -> list[ObservedSession]:
         """Every stamped session, whoever's. Raises CaveError when tmux cannot be read.
 
+        ``certain``: what has just ended is seen as ended, even if tmux does not know it yet.
         tmux before 3.6 with libutempter can miss the end of a process: the pane is dead, and how
         it ended is unknown until another child of the server ends (tmux issue 4559). SIGCHLD
         makes the server look, so it is sent, and the panes are read again.
@@ -56,8 +58,10 @@ class Reading:
         while True:
             rows = self._rows()
             self.server_pid = rows[0].server_pid if rows else None
-            if attempt == NUDGES or not deaths_unknown(rows):
-                return stamped(rows)
+            found = stamped(rows)
+            behind = certain and any(_has_ended(one) for one in found)
+            if attempt == NUDGES or not (behind or deaths_unknown(rows)):
+                return found
             attempt += 1
             os.kill(rows[0].server_pid, signal.SIGCHLD)
             time.sleep(0.002 * attempt)
@@ -68,6 +72,11 @@ class Reading:
             return parse_panes(self.server, self._pending.result(), os.environ)
         except TmuxError as exc:
             raise translated(exc) from exc
+
+
+def _has_ended(session: ObservedSession) -> bool:
+    """Whether the process of a pane that tmux takes for alive has ended."""
+    return not session.dead and identify(session.pid) is None
 
 
 def stamped(rows: Iterable[PaneRow]) -> list[ObservedSession]:

@@ -4,6 +4,6 @@ Losing it may cost counters and logs, never work and never a second agent: the t
 lives is on the panes (model/observed.py, ``Stamp``).
 """
 
-from agentcave.state.store import State, open_state, read_state
+from agentcave.state.store import ENDED, State, open_state, read_state
 
-__all__ = ["State", "open_state", "read_state"]
+__all__ = ["ENDED", "State", "open_state", "read_state"]

@@ -10,10 +10,12 @@ from typing import Any
 from agentcave.errors import CaveError
 from agentcave.model.observed import History, Key, SeedRecord, WorkspaceRecord
 
-FORMAT = 2
-COLUMNS = {1: History._fields[:-1], FORMAT: History._fields}
+FORMAT = 3
+COLUMNS = {1: History._fields[:-3], 2: History._fields[:-2], FORMAT: History._fields}
 """What `agents` holds in each format that can be read; in order, so that later ones are added."""
 EVENTS_KEPT = 10_000
+ENDED = "session-ended"
+"""The action of an event that tells of what was seen and not of what was done."""
 EVENTS_LOOKED_AT = 1_000
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
@@ -37,6 +39,11 @@ class State:
         self._connection = connection
         self._format = found
         self.folder = folder
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a history at all; reading, none is an empty one."""
+        return self._connection is not None
 
     def close(self) -> None:
         if self._connection is not None:
@@ -127,6 +134,8 @@ class State:
         """Per cave, why its last step was not done; nothing where the last one was."""
         told: dict[str, str] = {}
         for _, event in self.events(self._last_event() - EVENTS_LOOKED_AT):
+            if event["cave"] is None or event["action"] == ENDED:
+                continue
             if event["outcome"] == "done":
                 told.pop(event["cave"], None)
             elif event["outcome"] != "skipped" or event["cave"] not in told:
@@ -179,9 +188,12 @@ def open_state(folder: str) -> State:
 def _upgrade(connection: sqlite3.Connection) -> None:
     """Add what a history of an earlier format lacks; of two that come at once, the first does."""
     connection.execute("BEGIN IMMEDIATE")
-    if int(connection.execute("PRAGMA user_version").fetchone()[0]) == 1:
-        connection.execute("ALTER TABLE agents ADD COLUMN resumed DEFAULT 0")
-        connection.execute(f"PRAGMA user_version = {FORMAT}")
+    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    for column in History._fields[len(COLUMNS[found]) :]:
+        value = History._field_defaults[column]
+        default = "NULL" if value is None else int(value)
+        connection.execute(f"ALTER TABLE agents ADD COLUMN {column} DEFAULT {default}")
+    connection.execute(f"PRAGMA user_version = {FORMAT}")
     connection.commit()
 
 

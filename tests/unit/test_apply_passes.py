@@ -70,7 +70,7 @@ async def test_down_ends_sessions_and_keeps_their_last_screens(bench: Bench) -> 
     await bench.apply(one, wanted="absent")
     assert bench.sessions.sessions == {}
     assert "famous last words" in (bench.state.screen(KEY) or "")
-    assert bench.state.histories()[KEY].intent == "running"
+    assert bench.state.histories()[KEY].intent == "down"
 
 
 async def test_what_was_stopped_stays_stopped(bench: Bench) -> None:

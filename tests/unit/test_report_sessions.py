@@ -140,7 +140,9 @@ def test_drift_is_named_with_what_to_do() -> None:
 
 
 def test_ended_agents_say_how_and_what_to_do() -> None:
-    assert shown(dead(API, 3))[1].endswith("exit 3; `agentcave up` starts it again")
+    assert (
+        "exit 3; `agentcave up` starts it again, `agentcave up --watch`" in shown(dead(API, 3))[1]
+    )
     assert "ended by SIGKILL" in shown(dead(API, None, signal=9))[1]
 
 

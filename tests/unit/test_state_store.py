@@ -28,6 +28,8 @@ PAST = History(
     exit_status=3,
     signal=None,
     resumed=True,
+    streak=2,
+    ended_at=1_700_000_900.5,
 )
 RECORD = WorkspaceRecord(
     "worktree",
@@ -193,12 +195,17 @@ def test_a_write_that_fails_is_an_error_and_changes_nothing(folder: str) -> None
     other.close()
 
 
-def make_format_1(folder: str) -> None:
-    """What a version before `resumed` left behind."""
+LATER = {1: ("resumed", "streak", "ended_at"), 2: ("streak", "ended_at")}
+"""What each earlier format did not have yet."""
+
+
+def make_older(folder: str, number: int) -> None:
+    """What an earlier version left behind."""
     fill(folder).close()
     with contextlib.closing(sqlite3.connect(Path(folder, "state.db"))) as db:
-        db.execute("ALTER TABLE agents DROP COLUMN resumed")
-        db.execute("PRAGMA user_version = 1")
+        for column in LATER[number]:
+            db.execute(f"ALTER TABLE agents DROP COLUMN {column}")
+        db.execute(f"PRAGMA user_version = {number}")
 
 
 def format_of(folder: str) -> int:
@@ -206,18 +213,20 @@ def format_of(folder: str) -> int:
         return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
-def check_older(state: State) -> None:
-    found = state.histories()[("api", "claude")]
-    assert not found.resumed
-    assert found[:-1] == PAST[:-1]
+def check_older(state: State, number: int) -> None:
+    blank = {column: History._field_defaults[column] for column in LATER[number]}
+    assert state.histories()[("api", "claude")] == PAST._replace(**blank)
     assert (state.workspaces(), state.text("uid")) == ({"api": RECORD}, "u1")
 
 
-def test_an_older_history_is_upgraded_when_it_is_opened_for_writing(folder: str) -> None:
-    make_format_1(folder)
+@pytest.mark.parametrize("number", LATER)
+def test_an_older_history_is_upgraded_when_it_is_opened_for_writing(
+    folder: str, number: int
+) -> None:
+    make_older(folder, number)
     state = open_state(folder)
     assert format_of(folder) == FORMAT
-    check_older(state)
+    check_older(state, number)
     state.put_histories({("api", "claude"): PAST})
     assert state.histories()["api", "claude"] == PAST
     state.close()
@@ -226,11 +235,12 @@ def test_an_older_history_is_upgraded_when_it_is_opened_for_writing(folder: str)
     again.close()
 
 
-def test_an_older_history_is_read_as_it_is_and_left_alone(folder: str) -> None:
-    make_format_1(folder)
+@pytest.mark.parametrize("number", LATER)
+def test_an_older_history_is_read_as_it_is_and_left_alone(folder: str, number: int) -> None:
+    make_older(folder, number)
     before = Path(folder, "state.db").read_bytes()
     state = read_state(folder)
-    check_older(state)
+    check_older(state, number)
     state.close()
     assert Path(folder, "state.db").read_bytes() == before
 

@@ -1,0 +1,96 @@
+"""``agentcave up --watch``: stay, and keep the world as declared."""
+
+import argparse
+import os
+import signal
+from contextlib import closing
+from functools import partial
+from types import FrameType
+
+import anyio
+
+from agentcave.cli import project as projects
+from agentcave.cli.choose import keys_of
+from agentcave.cli.converge import change_intents, taken_down
+from agentcave.cli.declared import Declared
+from agentcave.cli.detaching import detach, is_detached
+from agentcave.cli.locking import locked
+from agentcave.cli.telling import Lines, Table
+from agentcave.cli.trusting import check_trust
+from agentcave.errors import UsageError
+from agentcave.hosts import LocalHost
+from agentcave.hosts.processes import identify
+from agentcave.reconcile.controllers import Identity, being_controller
+from agentcave.reconcile.flights import Setting, steady_clock
+from agentcave.reconcile.lock import Lock
+from agentcave.reconcile.loop import Loop
+from agentcave.reconcile.notify import notify
+from agentcave.state import State
+
+
+def run(args: argparse.Namespace, located: projects.Located) -> int:
+    if not args.watch:
+        raise UsageError("--detach goes with --watch", "agentcave up --watch --detach")
+    if args.wait or args.wait_for:
+        raise UsageError("--watch does not wait", "`agentcave wait` does, beside it")
+    document = projects.load(located)
+    state = projects.state_for_writing(document.name, document.uid, document.file)
+    with closing(state):
+        check_trust(args, located, document, state)
+        if args.detach:
+            return detach(args, located, document, state.folder)
+        try:
+            _keep(args, located, state)
+        except KeyboardInterrupt:
+            if not _server_took_us_along():
+                raise
+    return detach(args, located, document, state.folder)
+
+
+def _keep(args: argparse.Namespace, located: projects.Located, state: State) -> None:
+    """Be the controller until interrupted; a tmux server that ends tells by SIGHUP."""
+    if is_detached():
+        signal.signal(signal.SIGHUP, _hung_up)
+    socket = projects.server(args)
+    environ = dict(os.environ)
+    with being_controller(state.folder, detached=is_detached()) as identity:
+        source = Declared(args, located, state)
+        spec = source.read()
+        named = keys_of(args.caves, spec.declared, {})
+        with locked(args, state.folder):
+            gone = taken_down(state, [cave.name for cave in spec.caves])
+            change_intents(state, [*named, *gone], "running")
+        setting = Setting(LocalHost(), socket, state, environ, state.ensure_key(), steady_clock())
+        shown = Lines() if args.json or not os.isatty(1) else Table(args)
+        with Lock(os.path.join(state.folder, "lock")) as lock:
+            loop = Loop(
+                setting,
+                lock,
+                source,
+                shown.take,
+                whole=not args.caves,
+                force=args.force,
+                revive=frozenset(named),
+                refresh=shown.refresh,
+            )
+            anyio.run(loop.run, partial(_looked, loop, setting, identity, shown))
+
+
+def _looked(loop: Loop, setting: Setting, identity: Identity, shown: Lines | Table) -> None:
+    if loop.seen is not None and not identity.watching:
+        identity.is_watching()
+        notify(setting.environ, "READY=1")
+    notify(setting.environ, f"STATUS={loop.problem or 'as declared'}")
+    shown.show(loop, setting)
+
+
+def _hung_up(number: int, frame: FrameType | None) -> None:
+    interrupt = signal.getsignal(signal.SIGINT)
+    assert callable(interrupt), "Python's own, or the event loop's"
+    interrupt(signal.SIGINT, frame)
+
+
+def _server_took_us_along() -> bool:
+    """Whether the tmux server of our pane has gone: TMUX is its socket, its pid and a number."""
+    words = os.environ.get("TMUX", "").split(",")
+    return is_detached() and len(words) == 3 and identify(int(words[1])) is None

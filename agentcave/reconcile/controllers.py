@@ -1,0 +1,79 @@
+"""Who keeps a project as declared, if anybody does."""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from agentcave.errors import Busy, CaveError
+from agentcave.hosts.processes import ProcessId, identify
+from agentcave.reconcile.lock import Lock
+
+NAME = "controller"
+
+
+class Controller(NamedTuple):
+    """``detached``: it has a tmux session for itself. ``watching``: once its first look is done.
+
+    ``since`` is in seconds since the epoch.
+    """
+
+    pid: int
+    start: int
+    detached: bool
+    since: int
+    watching: bool = False
+
+    @property
+    def process(self) -> ProcessId:
+        return ProcessId(self.pid, self.start)
+
+
+def controller_of(folder: str) -> Controller | None:
+    """The live controller of the project whose history lies in ``folder``."""
+    try:
+        with open(os.path.join(folder, NAME), encoding="utf-8") as file:
+            known = Controller(**json.loads(file.read(4096)))
+    except (OSError, ValueError, TypeError):
+        return None
+    return known if identify(known.pid) == known.process else None
+
+
+class Identity:
+    """Ours, while we are the controller."""
+
+    def __init__(self, lock: Lock, detached: bool) -> None:
+        process = identify(os.getpid())
+        assert process is not None, "we live"
+        self._lock = lock
+        self._ours = Controller(*process, detached, int(time.time()))
+        self._sign()
+
+    @property
+    def watching(self) -> bool:
+        return self._ours.watching
+
+    def is_watching(self) -> None:
+        """The first look is done."""
+        self._ours = self._ours._replace(watching=True)
+        self._sign()
+
+    def _sign(self) -> None:
+        self._lock.sign(json.dumps(self._ours._asdict()).encode())
+
+
+@contextlib.contextmanager
+def being_controller(folder: str, *, detached: bool) -> Iterator[Identity]:
+    """Be the one controller of a project. Raises Busy when there is another."""
+    with Lock(os.path.join(folder, NAME)) as lock:
+        if not lock.take():
+            other = controller_of(folder)
+            who = f"agentcave up --watch (pid {other.pid})" if other else "another controller"
+            raise Busy(f"{who} keeps this project as declared", "`agentcave down` ends it")
+        try:
+            yield Identity(lock, detached)
+        finally:
+            with contextlib.suppress(CaveError):
+                lock.sign(b"")

@@ -1,0 +1,162 @@
+"""Passes on their way. They may overlap, but never in one cave."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
+
+import anyio
+from anyio.abc import TaskGroup
+
+from agentcave.apply.events import Event
+from agentcave.apply.tools import Tools
+from agentcave.errors import CaveError
+from agentcave.hosts import Host
+from agentcave.plan.digest import DigestKey
+from agentcave.plan.plan import Step
+from agentcave.reconcile.delays import Delays
+from agentcave.reconcile.observe import View
+from agentcave.reconcile.once import Pass, Work, check_programs
+from agentcave.sessions import TmuxSessionManager
+from agentcave.state import State
+from agentcave.tmux import Server, lent_names
+
+GATHER = 0.02
+"""Seconds in which caves that are done with are gathered: writing them down costs an fsync."""
+
+
+class Setting(NamedTuple):
+    """What every pass of a controller works with. ``clock``: seconds since the epoch."""
+
+    host: Host
+    server: Server
+    state: State
+    environ: Mapping[str, str]
+    key: DigestKey
+    clock: Callable[[], float]
+
+    def sessions(self, view: View) -> TmuxSessionManager:
+        names = None if view.sight.server_pid else lent_names(self.environ)
+        return TmuxSessionManager(
+            self.server.socket, host=self.host, environ=self.environ, server_names=names
+        )
+
+    def tools(self, view: View, sessions: TmuxSessionManager) -> Tools:
+        sight = view.sight
+        return Tools(
+            self.host,
+            sessions,
+            self.state,
+            self.environ,
+            view.desired,
+            sight.observed,
+            sight.seeds,
+            self.key,
+            clock=self.clock,
+        )
+
+
+class Flights:
+    """``tell`` gets every event; ``landed`` is called when caves are done with."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        tell: Callable[[Mapping[str, Any]], None],
+        landed: Callable[[], None],
+    ) -> None:
+        self._setting, self._tell, self._landed = setting, tell, landed
+        self._steps: Counter[str] = Counter()
+        self.delays = Delays()
+
+    @property
+    def busy(self) -> Collection[str]:
+        return self._steps.keys()
+
+    def launch(self, tasks: TaskGroup, seen: Pass) -> None:
+        """Begin what is planned, but for caves that are busy or have just failed."""
+        steps = [step for step in seen.plan.planned if self._is_free(step)]
+        if not steps:
+            return
+        ids = {step.id for step in steps}
+        alone = [one._replace(after=tuple(ids.intersection(one.after))) for one in steps]
+        self._steps.update(step.cave for step in steps)
+        tasks.start_soon(self._fly, seen._replace(plan=seen.plan._replace(steps=tuple(alone))))
+
+    def _is_free(self, step: Step) -> bool:
+        return step.cave not in self._steps and not self.delays.is_waiting(step.cave)
+
+    async def _fly(self, seen: Pass) -> None:
+        setting, view = self._setting, View(seen.desired, seen.sight)
+        flight = _Flight(self, seen)
+        try:
+            check_programs(setting.host, seen, setting.environ)
+            async with setting.sessions(view) as sessions:
+                work = Work(setting.tools(view, sessions), sessions, seen.plan, flight.take)
+                try:
+                    async with anyio.create_task_group() as tasks:
+                        tasks.start_soon(flight.land, work)
+                        await work.run()
+                        tasks.cancel_scope.cancel()
+                finally:
+                    work.flush()
+        except CaveError as exc:
+            for step in seen.plan.steps:
+                if step.cave in flight.flying:
+                    self._tell(Event(setting.clock(), step, "failed", str(exc)).record())
+            flight.failed |= flight.flying
+        finally:
+            self.free(flight.flying, flight.failed)
+
+    def took(self, event: Event) -> bool:
+        """Tell of an event; whether it was the last of its cave."""
+        if event.result == "started":
+            return False
+        self._tell(event.record())
+        self._steps[event.step.cave] -= 1
+        return not self._steps[event.step.cave]
+
+    def free(self, caves: Collection[str], failed: Collection[str]) -> None:
+        """These are done with; what they have become is to be looked at."""
+        for cave in caves:
+            del self._steps[cave]
+            (self.delays.failed if cave in failed else self.delays.succeeded)(cave)
+        self._landed()
+
+
+class _Flight:
+    """One pass on its way: the caves that fly, and those that have failed."""
+
+    def __init__(self, flights: Flights, seen: Pass) -> None:
+        self._flights = flights
+        self.flying = {step.cave for step in seen.plan.steps}
+        self.failed: set[str] = set()
+        self._over: set[str] = set()
+        self._some_over = anyio.Event()
+
+    def take(self, event: Event) -> None:
+        if event.result == "failed":
+            self.failed.add(event.step.cave)
+        if self._flights.took(event):
+            self._over.add(event.step.cave)
+            self._some_over.set()
+
+    async def land(self, work: Work) -> None:
+        """Write down what is over, and free it, while the rest flies on."""
+        while True:
+            await self._some_over.wait()
+            await anyio.sleep(GATHER)
+            self._some_over = anyio.Event()
+            work.flush()
+            over, self._over = self._over, set()
+            self.flying -= over
+            self._flights.free(over, self.failed)
+
+
+def steady_clock() -> Callable[[], float]:
+    """Seconds since the epoch, as they were at the beginning plus what has passed.
+
+    Somebody may set the clock back or forth: that is neither a crash loop nor a long night.
+    """
+    begun = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return lambda: begun + time.clock_gettime(time.CLOCK_BOOTTIME)
