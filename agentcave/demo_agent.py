@@ -26,7 +26,7 @@ A prompt whose first word is a directive is carried out, any other is answered:
   fail | exit N   exit 1 | exit N                  crash            die of SIGSEGV
   ignore SIGNAL…  TERM, HUP, INT, …                print TEXT       print it
   flood N         print N lines                    echo TEXT        answer
-  spawn HOW [N]   children that outlive it: nohup setsid double-fork clean-env stubborn
+  spawn HOW [N]   children that outlive it: nohup setsid double-fork clean-env stubborn orphan stray
   fork-storm N    N processes, each born of the one before
 """
 

@@ -12,8 +12,12 @@ SPAWNS: dict[str, Sequence[signal.Signals]] = {
     "double-fork": (),
     "clean-env": (signal.SIGHUP,),
     "stubborn": (signal.SIGTERM, signal.SIGHUP, signal.SIGINT),
+    "orphan": (),
+    "stray": (),
 }
 """The ways to outlive an agent, and the signals that each ignores."""
+TWICE_FORKED = {"double-fork": "setsid", "orphan": "clean-env", "stray": "daemon"}
+"""``stray`` also leaves its directory and closes what it inherited: nothing tells whose it is."""
 
 
 def fork_apart(work: Callable[[], object]) -> int:
@@ -35,10 +39,10 @@ def fork_apart(work: Callable[[], object]) -> int:
 
 def spawn(how: str) -> int:
     """Start one process that sleeps for ever; its pid."""
-    if how != "double-fork":
+    if how not in TWICE_FORKED:
         return fork_apart(lambda: sleep(how))
     readable, writable = os.pipe()
-    middle = fork_apart(lambda: os.write(writable, b"%d" % spawn("setsid")))
+    middle = fork_apart(lambda: os.write(writable, b"%d" % spawn(TWICE_FORKED[how])))
     os.close(writable)
     pid = os.read(readable, 32)
     os.close(readable)
@@ -47,11 +51,14 @@ def spawn(how: str) -> int:
 
 
 def sleep(how: str) -> NoReturn:
-    for number in SPAWNS[how]:
+    for number in SPAWNS.get(how, ()):
         signal.signal(number, signal.SIG_IGN)
-    if how in ("setsid", "clean-env"):
+    if how in ("setsid", "clean-env", "daemon"):
         os.setsid()
-    environment = {} if how == "clean-env" else dict(os.environ)
+    if how == "daemon":
+        os.chdir("/")
+        os.closerange(3, 256)
+    environment = {} if how in ("clean-env", "daemon") else dict(os.environ)
     os.execvpe("sleep", ["sleep", "infinity"], environment)
 
 

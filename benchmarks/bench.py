@@ -14,10 +14,29 @@ class Sizes(NamedTuple):
     prompts: int = 200
     agents: int = 100
     real_prompts: int = 30
+    kills: int = 60
+    edited: int = 200
+    edits: int = 20
+    quiet_seconds: int = 300
+    noisy_seconds: int = 60
+    churn_seconds: int = 600
 
 
 QUICK = Sizes(
-    few=10, many=100, file_caves=200, worktrees=5, files=500, prompts=20, agents=10, real_prompts=6
+    few=10,
+    many=100,
+    file_caves=200,
+    worktrees=5,
+    files=500,
+    prompts=20,
+    agents=10,
+    real_prompts=6,
+    kills=20,
+    edited=20,
+    edits=5,
+    quiet_seconds=20,
+    noisy_seconds=10,
+    churn_seconds=20,
 )
 
 

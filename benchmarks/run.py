@@ -16,7 +16,7 @@ from bench import QUICK, Bench, Sizes
 from program import installed
 from table import Row, markdown
 from timing import CommandFailed, tell
-from works import fresh, reading, real_claude, standing, talking, worktrees
+from works import fresh, reading, real_claude, standing, talking, watching, worktrees
 
 WORKS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "fresh-few": fresh.few,
@@ -28,6 +28,11 @@ WORKS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "prompts": talking.prompts,
     "statuses": talking.statuses,
     "hooks": talking.hooks,
+    "crashes": watching.crashes,
+    "quiet": watching.quiet,
+    "noisy": watching.noisy,
+    "edits": watching.edits,
+    "memory": watching.memory,
     "claude-prompts": real_claude.prompts,
     "claude-statuses": real_claude.statuses,
 }

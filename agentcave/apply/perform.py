@@ -175,8 +175,11 @@ class Hands:
     async def _setup(self, cave: DesiredCave) -> None:
         """Run the argv lists of ``setup`` in turn; their output is kept in the state."""
         spec, host = cave.spec, self._tools.host
-        environment = await self._launches.environment(spec, None)
-        path = os.path.join(self._tools.state.folder, f"setup-{spec.name}.log")
+        folder = self._tools.state.folder
+        # By this mark the next pass finds what goes on when this one is killed.
+        mark = {"AGENTCAVE_SESSION_DIR": os.path.join(folder, "sessions", f"setup-{spec.name}")}
+        environment = {**await self._launches.environment(spec, None), **mark}
+        path = os.path.join(folder, f"setup-{spec.name}.log")
         output = b""
         for argv in spec.setup:
             done = await host.run(

@@ -53,10 +53,12 @@ def converge(
     wait_for: str | None = None,
     reading: Reading | None = None,
     intend: Callable[[], None] = lambda: None,
+    strays: bool = False,
 ) -> int:
     """One pass under the lock; returns the exit code. ``reading`` was begun under the lock too.
 
     ``intend`` writes down what a person wants, once it is known that nothing is refused as a whole.
+    ``strays``: see ``act``.
     """
     host = LocalHost()
     key = state.ensure_key()
@@ -70,7 +72,7 @@ def converge(
     if not seen.plan.steps and wait_for is None and not left_over(seen, state):
         return report(args, seen.plan, Outcome())
     check_programs(host, seen, os.environ)
-    outcome = _act(args, host, seen, state, key, wait_for)
+    outcome = _act(args, host, seen, state, key, wait_for, strays)
     return report(args, seen.plan, outcome)
 
 
@@ -132,6 +134,7 @@ def _act(
     state: State,
     key: tuple[str, bytes],
     wait_for: str | None,
+    strays: bool,
 ) -> Outcome:
     import anyio
 
@@ -141,5 +144,15 @@ def _act(
     environ = dict(os.environ)  # which decodes itself at every look
     with Progress(args, len(seen.plan.planned)) as progress:
         return anyio.run(
-            act, host, socket, seen, state, key, environ, progress, timeout_of(args), wait_for
+            act,
+            host,
+            socket,
+            seen,
+            state,
+            key,
+            environ,
+            progress,
+            timeout_of(args),
+            wait_for,
+            strays,
         )

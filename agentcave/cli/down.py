@@ -42,7 +42,8 @@ def run(args: argparse.Namespace) -> int:
             cause="down",
         )
         intend = partial(_forget, state, chosen)
-        code = converge(args, spec, state, request, wanted="absent", intend=intend)
+        whole = chosen is None
+        code = converge(args, spec, state, request, wanted="absent", intend=intend, strays=whole)
         if chosen is None:
             end_controller(projects.server(args), state.folder, identity.uid)
         return code

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from agentcave.cli import project as projects
 from agentcave.cli.choose import groups_of, keys_of
@@ -23,10 +24,14 @@ from agentcave.report.sessions import (
     render_rows,
     rows_json,
     rows_of,
+    stray_text,
     with_failures,
 )
 from agentcave.sessions.panes import Reading
 from agentcave.state import State
+
+if TYPE_CHECKING:
+    from agentcave.sessions.strays import Stray
 
 
 def list_project(args: argparse.Namespace, reading: Reading) -> int:
@@ -34,7 +39,17 @@ def list_project(args: argparse.Namespace, reading: Reading) -> int:
         identity, state, rows = rows_now(args, reading, args.caves)
     except Unavailable as exc:
         return _unreachable(args, exc)
-    return _show(args, identity, rows, state)
+    return _show(args, identity, rows, state, _strays(reading))
+
+
+def _strays(reading: Reading) -> tuple["Stray", ...]:
+    """What the tmux server holds and no session accounts for."""
+    server = reading.server_pid
+    if server is None:
+        return ()
+    from agentcave.sessions.strays import may_hold, strays
+
+    return strays(server, reading.seen) if may_hold(server, reading.pane_pids) else ()
 
 
 def rows_now(
@@ -67,18 +82,24 @@ def declared_or_live(spec: ProjectSpec, rows: Sequence[Row]) -> dict[str, tuple[
 
 
 def _show(
-    args: argparse.Namespace, identity: projects.Identity, rows: list[Row], state: State
+    args: argparse.Namespace,
+    identity: projects.Identity,
+    rows: list[Row],
+    state: State,
+    strays: Sequence["Stray"] = (),
 ) -> int:
     if args.workspaces:
         rows = _with_git(rows, state)
     controller = controller_of(state.folder)
     if args.json:
         told = controller_object(controller) if controller else None
-        print(rows_json(identity.name, identity.uid, identity.file, rows, told))
+        print(rows_json(identity.name, identity.uid, identity.file, rows, told, strays))
     elif args.names:
         print("\n".join("/".join(row.key) for row in rows))
     else:
         print(render_rows(rows, int(time.time()), colored(args), git=args.workspaces))
+        for stray in strays:
+            say(args, stray_text(stray))
         if controller:
             say(args, f"kept as declared by a controller, pid {controller.pid}")
     return 0

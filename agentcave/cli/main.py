@@ -13,7 +13,11 @@ from agentcave.errors import CaveError, UsageError
 
 EX_SOFTWARE = 70
 _terminations: list[int] = []
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+NOT_OURS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN),
+)
+"""What goes wrong on a machine, wherever in the program it is met."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,8 +47,9 @@ def _guarded(argv: list[str]) -> int:
         _complain("interrupted; run the same command again to go on")
         return 128 + signal.SIGINT
     except Exception as exc:
-        if isinstance(exc, OSError) and exc.errno in DISK_FULL:
-            _complain(f"cannot write: {exc.strerror} (free some space, then run it again)")
+        if isinstance(exc, OSError) and exc.errno in NOT_OURS:
+            where = f"{exc.filename}: " if exc.filename else ""
+            _complain(f"cannot go on: {where}{exc.strerror} (mend that, then run it again)")
             return CaveError.exit_code
         return _bug(exc)
 
@@ -128,7 +133,8 @@ def _bug(exc: Exception) -> int:
 
 def _let_go() -> None:
     """A reader that went away (`| head -1`) must not turn the interpreter's exit into an error."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)

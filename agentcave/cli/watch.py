@@ -1,6 +1,7 @@
 """``agentcave up --watch``: stay, and keep the world as declared."""
 
 import argparse
+import gc
 import os
 import signal
 from contextlib import closing
@@ -62,6 +63,7 @@ def _keep(args: argparse.Namespace, located: projects.Located, state: State) -> 
             change_intents(state, [*named, *gone], "running")
         setting = Setting(LocalHost(), socket, state, environ, state.ensure_key(), steady_clock())
         shown = Lines() if args.json or not os.isatty(1) else Table(args)
+        _tidy_regularly()
         with Lock(os.path.join(state.folder, "lock")) as lock:
             loop = Loop(
                 setting,
@@ -74,6 +76,13 @@ def _keep(args: argparse.Namespace, located: projects.Located, state: State) -> 
                 refresh=shown.refresh,
             )
             anyio.run(loop.run, partial(_looked, loop, setting, identity, shown))
+
+
+def _tidy_regularly() -> None:
+    """Commands end before cycles matter, and look for none (cli/main.py); this one stays."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(1_000, 10, 5)
 
 
 def _looked(loop: Loop, setting: Setting, identity: Identity, shown: Lines | Table) -> None:

@@ -56,7 +56,10 @@ class Host(Protocol):
         stdin: bytes | None = None,
         timeout: float = 30.0,
     ) -> Pending:
-        """Start a process without an event loop, to be waited for later."""
+        """Start a process without an event loop, to be waited for later.
+
+        Its stdin ends when it is waited for, or with us.
+        """
         ...
 
     def read(

@@ -15,7 +15,16 @@ from typing import Generic, NamedTuple, TypeVar
 import anyio
 import anyio.to_thread
 
-from agentcave.hosts.processes import Families, Process, ProcessId, look, protected, snapshot
+from agentcave.hosts.processes import (
+    Claims,
+    Families,
+    Process,
+    ProcessId,
+    look,
+    no_claims,
+    protected,
+    snapshot,
+)
 
 K = TypeVar("K", bound=Hashable)
 
@@ -60,14 +69,18 @@ async def end_family(
 
 
 async def end_families(
-    families: Mapping[K, Family], *, spare: Collection[int] = ()
+    families: Mapping[K, Family],
+    *,
+    spare: Collection[int] = (),
+    claims: Claims[K] = no_claims,
 ) -> dict[K, Ended]:
     """End every process of these trees; when this returns, what is not in ``left`` is gone.
 
     Never ended: init, ourselves, our ancestors and the pids in ``spare`` (the tmux server). When
     its root has gone, the rest of a family gets TERM, and what outlives the grace gets KILL.
+    ``claims`` tells of members that neither kinship nor a marker gives away.
     """
-    ending = _Ending(families, spare)
+    ending = _Ending(families, spare, claims)
     await ending.run()
     return ending.results()
 
@@ -109,12 +122,15 @@ def _is_still(target: ProcessId) -> bool:
 class _Ending(Generic[K]):
     """The families that are being ended, and what has been done to them."""
 
-    def __init__(self, families: Mapping[K, Family], spare: Collection[int]) -> None:
+    def __init__(
+        self, families: Mapping[K, Family], spare: Collection[int], claims: Claims[K]
+    ) -> None:
         self._wanted = families
         self._spare = spare
         self._families = Families(
             {key: family.root for key, family in families.items()},
             {marker: key for key, family in families.items() for marker in family.markers},
+            claims,
         )
         self._begun = time.monotonic()
         self._processes: dict[int, Process] = {}

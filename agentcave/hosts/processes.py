@@ -6,12 +6,13 @@ Facts: proc(5).
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
 INIT = 1
+PF_EXITING = 4
 
 
 class ProcessId(NamedTuple):
@@ -22,7 +23,7 @@ class ProcessId(NamedTuple):
 
 
 class Process(NamedTuple):
-    """One line of /proc/PID/stat."""
+    """One line of /proc/PID/stat; ``terminal`` is 0 for none."""
 
     pid: int
     start: int
@@ -32,6 +33,8 @@ class Process(NamedTuple):
     state: str
     threads: int
     command: str
+    terminal: int = 0
+    flags: int = 0
 
     @property
     def id(self) -> ProcessId:
@@ -41,6 +44,11 @@ class Process(NamedTuple):
     def is_gone(self) -> bool:
         """Whether it has ended; a zombie whose other threads still run has not."""
         return self.state in "ZXx" and self.threads <= 1
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it is about to have ended: its files, directory and terminal are gone."""
+        return bool(self.flags & PF_EXITING) and self.threads <= 1
 
     @property
     def is_stopped(self) -> bool:
@@ -78,6 +86,8 @@ def parse(stat: bytes) -> Process:
         state=fields[0].decode(),
         threads=int(fields[17]),
         command=stat[opening + 1 : closing].decode(errors="replace"),
+        terminal=int(fields[4]),
+        flags=int(fields[6]),
     )
 
 
@@ -101,6 +111,25 @@ def marked(markers: Mapping[bytes, K], among: Iterable[Process]) -> dict[Process
     return owners
 
 
+def carried(start: bytes) -> set[bytes]:
+    """What follows ``start`` in the environments of processes, as far as they may be read."""
+    found: set[bytes] = set()
+    for name in os.listdir("/proc"):
+        if name.isdigit() and start in (environ := _read(f"/proc/{name}/environ")):
+            entries = environ.split(b"\0")
+            found.update(entry[len(start) :] for entry in entries if entry.startswith(start))
+    return found
+
+
+def children(pid: int) -> set[int] | None:
+    """Of the main thread, which for a process of one thread is all; None where that is not told."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return {int(word) for word in file.read().split()}
+    except OSError:
+        return None
+
+
 def protected(processes: Mapping[int, Process], spare: Collection[int] = ()) -> frozenset[int]:
     """The pids that are never ended: init, ourselves, our ancestors and ``spare``."""
     line = {INIT, *spare}
@@ -111,14 +140,30 @@ def protected(processes: Mapping[int, Process], spare: Collection[int] = ()) -> 
     return frozenset(line)
 
 
+Claims = Callable[[Mapping[int, Process]], Mapping[ProcessId, K]]
+"""Whose the processes are that show it by something else than their parents and environment."""
+
+
+def no_claims(processes: Mapping[int, Process]) -> Mapping[ProcessId, K]:
+    return {}
+
+
 class Families(Generic[K]):
     """Whole process trees, followed from one snapshot to the next.
 
     What was once found in a family stays in it, also when its parent has ended: a child that
-    cleaned its environment can be found only while its parent or its session leader lives.
+    cleaned its environment can be found only while its parent or its session leader lives, or by
+    the ``claims``, as far as they are for one of the ``roots``.
     """
 
-    def __init__(self, roots: Mapping[K, ProcessId | None], markers: Mapping[bytes, K]) -> None:
+    def __init__(
+        self,
+        roots: Mapping[K, ProcessId | None],
+        markers: Mapping[bytes, K],
+        claims: Claims[K] = no_claims,
+    ) -> None:
+        self._keys = frozenset(roots)
+        self._claims = claims
         self._markers = dict(markers)
         self._owner = {root: key for key, root in roots.items() if root is not None}
         self._sessions: dict[int, K] = {}
@@ -126,12 +171,16 @@ class Families(Generic[K]):
     def follow(
         self, processes: Mapping[int, Process], spare: Collection[int], *, environments: bool
     ) -> None:
-        """Take in who belongs to a family now; ``environments``: look for the markers too."""
+        """Take in who belongs to a family now; ``environments``: look beyond kinship too."""
         safe = protected(processes, spare)
         free = {process.id for process in processes.values() if process.pid not in safe}
         if environments and self._markers:
             unknown = [p for p in processes.values() if p.id in free and p.id not in self._owner]
             self._owner.update(marked(self._markers, unknown))
+        if environments:
+            for member, key in self._claims(processes).items():
+                if key in self._keys and member in free:
+                    self._owner.setdefault(member, key)
         self._spread(processes, free)
 
     def living(self, processes: Mapping[int, Process]) -> dict[ProcessId, K]:
@@ -202,7 +251,7 @@ def _read(path: str) -> bytes:
         return b""
     try:
         chunks = []
-        while chunk := os.read(descriptor, 1 << 16):
+        while chunk := os.read(descriptor, 1 << 12):
             chunks.append(chunk)
         return b"".join(chunks)
     except (ProcessLookupError, PermissionError):

@@ -167,3 +167,9 @@ class Observed(NamedTuple):
     unresumable: Mapping[Key, str] = {}
     ready: frozenset[Key] = frozenset()
     controllers: tuple[ObservedSession, ...] = ()
+
+    @property
+    def stamped(self) -> tuple[ObservedSession, ...]:
+        """Every session of agentcave that was seen, whoever's."""
+        ours = (one for many in self.sessions.values() for one in many)
+        return (*ours, *self.controllers, *self.others)

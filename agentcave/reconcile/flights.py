@@ -81,7 +81,8 @@ class Flights:
         ids = {step.id for step in steps}
         alone = [one._replace(after=tuple(ids.intersection(one.after))) for one in steps]
         self._steps.update(step.cave for step in steps)
-        tasks.start_soon(self._fly, seen._replace(plan=seen.plan._replace(steps=tuple(alone))))
+        plan = seen.plan._replace(steps=tuple(alone))
+        tasks.start_soon(self._fly, _about(seen._replace(plan=plan), {one.cave for one in alone}))
 
     def _is_free(self, step: Step) -> bool:
         return step.cave not in self._steps and not self.delays.is_waiting(step.cave)
@@ -92,7 +93,7 @@ class Flights:
         try:
             check_programs(setting.host, seen, setting.environ)
             async with setting.sessions(view) as sessions:
-                work = Work(setting.tools(view, sessions), sessions, seen.plan, flight.take)
+                work = Work(setting.tools(view, sessions), sessions, seen, flight.take)
                 try:
                     async with anyio.create_task_group() as tasks:
                         tasks.start_soon(flight.land, work)
@@ -122,6 +123,27 @@ class Flights:
             del self._steps[cave]
             (self.delays.failed if cave in failed else self.delays.succeeded)(cave)
         self._landed()
+
+
+def _about(seen: Pass, caves: set[str]) -> Pass:
+    """What a flight needs of a pass: it is kept while others come, and a thousand caves are heavy.
+
+    All sessions stay: whose an orphan is can be told only when all are known.
+    """
+    observed, desired = seen.sight.observed, seen.desired
+    observed = observed._replace(
+        workspaces={name: observed.workspaces[name] for name in caves & observed.workspaces.keys()},
+        contexts={},
+        history={key: past for key, past in observed.history.items() if key[0] in caves},
+        judged={},
+    )
+    sight = seen.sight._replace(
+        observed=observed,
+        seeds={name: seen.sight.seeds[name] for name in caves & seen.sight.seeds.keys()},
+        learned={},
+    )
+    kept = {name: desired.caves[name] for name in caves & desired.caves.keys()}
+    return Pass(desired._replace(caves=kept), sight, seen.plan)
 
 
 class _Flight:

@@ -22,9 +22,8 @@ from agentcave.plan.plan import Plan
 from agentcave.reconcile.flights import Flights, Setting
 from agentcave.reconcile.lock import Lock, signature
 from agentcave.reconcile.observe import View
-from agentcave.reconcile.once import Pass, decide, left_over, see, sweep
+from agentcave.reconcile.once import Pass, decide, end_remains, remains, see, sweep
 from agentcave.reconcile.remember import settle
-from agentcave.reconcile.sweep import reap
 from agentcave.reconcile.wakeups import Wakeups
 from agentcave.sessions.panes import Reading
 
@@ -189,12 +188,13 @@ class Loop:
         view, ends = settle(setting.host, setting.state, view, now, self._flights.busy)
         for end in ends:
             self._tell(end)
-        if not self._flights.busy:
-            sweep(view, setting.state)
-            await reap(setting.state.folder, left_over(view, setting.state))
         view = await self._with_ready(view)
         self._unsure = not self._wakeups.follow(_processes(view))
-        return decide(view, request, setting.key)
+        seen = decide(view, request, setting.key)
+        if not self._flights.busy:
+            sweep(view, setting.state)
+            await end_remains(setting.state, view.sight, remains(seen, setting.state))
+        return seen
 
     async def _with_ready(self, view: View) -> View:
         """The same view, with who is ready of those that others wait for; once is for ever."""

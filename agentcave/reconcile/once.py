@@ -1,7 +1,8 @@
 """One pass, for every verb that changes something: ``up`` and ``down`` differ in what is wanted."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from agentcave.agents import adapter_of
@@ -20,8 +21,9 @@ from agentcave.plan.plan import Plan, Step
 from agentcave.plan.status import end_text
 from agentcave.reconcile.observe import Sight, View, observe
 from agentcave.reconcile.servers import remember as remember_server
-from agentcave.reconcile.sweep import leftovers, reap, sweep_launches
+from agentcave.reconcile.sweep import leftovers, reap, survivors, sweep_launches
 from agentcave.sessions.panes import Reading
+from agentcave.sessions.strays import claims, end_strays
 from agentcave.state import State
 from agentcave.tmux import lent_names
 
@@ -109,22 +111,29 @@ async def act(
     emit: Emit,
     timeout: float = 600.0,
     wait_for: str | None = None,
+    strays: bool = False,
 ) -> Outcome:
-    """Carry out the plan of a pass. ``wait_for``: then wait until all agents are that."""
+    """Carry out the plan of a pass. ``wait_for``: then wait until all agents are that.
+
+    ``strays``: end what belongs to no session too, if only this project lives on the server.
+    """
     from agentcave.apply.tools import Tools
     from agentcave.sessions import TmuxSessionManager
 
-    await reap(state.folder, left_over(seen, state))
+    await end_remains(state, seen.sight, remains(seen, state))
     names = None if seen.sight.server_pid else lent_names(environ)
     async with TmuxSessionManager(
         socket, host=host, environ=environ, server_names=names
     ) as sessions:
         observed, seeds = seen.sight.observed, seen.sight.seeds
         tools = Tools(host, sessions, state, environ, seen.desired, observed, seeds, key, timeout)
-        work = Work(tools, sessions, seen.plan, emit)
+        if names is not None and _starting(seen.plan):
+            sessions.start_ahead()
+        work = Work(tools, sessions, seen, emit)
         try:
+            lost = await _end_strays(seen) if strays else ()
             await work.run()
-            troubles = await _stillborn(sessions, seen)
+            troubles = (*lost, *await _stillborn(sessions, seen))
             waited = await _wait(work.hands, seen, wait_for) if wait_for else ()
         finally:
             work.flush()
@@ -136,35 +145,53 @@ class Work:
     """A plan that is carried out; ``flush`` writes down what was done since the last time."""
 
     def __init__(
-        self, tools: "Tools", sessions: "TmuxSessionManager", plan: Plan, emit: Emit
+        self, tools: "Tools", sessions: "TmuxSessionManager", seen: Pass, emit: Emit
     ) -> None:
         from agentcave.apply.executor import Executor
         from agentcave.apply.perform import Hands
 
-        self._tools, self._sessions, self._plan, self._emit = tools, sessions, plan, emit
+        self._tools, self._sessions, self._seen = tools, sessions, seen
         self._unwritten: list[Event] = []
         self.hands = Hands(tools)
-        self.executor = Executor(plan, self.hands, self._take)
+        self.executor = Executor(seen.plan, self.hands, partial(_take, self._unwritten, emit))
 
     async def run(self) -> None:
         """Call ``flush`` afterwards, however it ends."""
-        await reap(self._tools.state.folder, _replaced(self._plan, self._tools.observed))
-        self.hands.announce(self._plan)
+        replaced = _replaced(self._seen.plan, self._seen.sight.observed)
+        await end_remains(self._tools.state, self._seen.sight, replaced)
+        self.hands.announce(self._seen.plan)
         await self.executor.run()
         pid = self._sessions.server_pid
-        if _starting(self._plan) and pid is not None:
+        if _starting(self._seen.plan) and pid is not None:
             remember_server(self._tools.state, self._sessions.server, pid)
 
     def flush(self) -> None:
         self.hands.record()
         if self._unwritten:
             self._tools.state.add_events(event.record() for event in self._unwritten)
-            self._unwritten = []
+            self._unwritten.clear()
 
-    def _take(self, event: "Event") -> None:
-        if event.result != "started":
-            self._unwritten.append(event)
-        self._emit(event)
+
+def _take(unwritten: list["Event"], emit: Emit, event: "Event") -> None:
+    """No method: the executor would keep the work, and with it a whole snapshot, in a cycle."""
+    if event.result != "started":
+        unwritten.append(event)
+    emit(event)
+
+
+def remains(seen: Pass, state: State) -> set[str]:
+    """Sessions that are no more, and of which something is left; the whole of it before a start."""
+    left = set(left_over(seen, state))
+    return left | survivors(state.folder, _live(seen)) if _starting(seen.plan) else left
+
+
+async def end_remains(state: State, sight: Sight, ids: Collection[str]) -> None:
+    """End what is left of sessions, also what the tmux server has become the parent of."""
+    server = sight.server_pid
+    if server is None:
+        await reap(state.folder, ids)
+    else:
+        await reap(state.folder, ids, claims(server, sight.observed.stamped), (server,))
 
 
 def left_over(seen: View | Pass, state: State) -> tuple[str, ...]:
@@ -189,6 +216,15 @@ def _replaced(plan: Plan, observed: Observed) -> set[str]:
     last = (observed.history.get(start.agent.key, NO_HISTORY).session for start in starts)
     dead = (start.dead.stamp.session for start in starts if start.dead is not None)
     return {session for session in (*last, *dead) if session is not None}
+
+
+async def _end_strays(seen: Pass) -> tuple[str, ...]:
+    """Before the last session ends: the tmux server ends with it, and lets go of them."""
+    server = seen.sight.server_pid
+    if server is None:
+        return ()
+    left = await end_strays(server, seen.sight.observed.stamped, seen.desired.uid)
+    return tuple(f"process {one.pid}, of no session, is left: {why}" for one, why in left.items())
 
 
 async def _stillborn(sessions: "TmuxSessionManager", seen: Pass) -> tuple[str, ...]:

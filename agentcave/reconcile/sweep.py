@@ -11,6 +11,7 @@ import time
 from collections.abc import Collection
 
 from agentcave.errors import CaveError
+from agentcave.hosts.processes import Claims, carried, no_claims
 
 GRACE = 5.0
 FRESH = 60.0
@@ -31,8 +32,24 @@ def leftovers(folder: str, live: Collection[str]) -> tuple[str, ...]:
     return tuple(name for name in _names(os.path.join(folder, "sessions")) if name not in live)
 
 
-async def reap(folder: str, ids: Collection[str]) -> None:
+def survivors(folder: str, live: Collection[str]) -> set[str]:
+    """Ids of sessions that have processes and no pane: nothing may be started beside them.
+
+    It looks into every process, so it is for passes that start something.
+    """
+    found = carried(os.fsencode(f"AGENTCAVE_SESSION_DIR={folder}/sessions/"))
+    return {os.fsdecode(name) for name in found}.difference(live)
+
+
+async def reap(
+    folder: str,
+    ids: Collection[str],
+    claims: Claims[str] = no_claims,
+    spare: tuple[int, ...] = (),
+) -> None:
     """End every process of these sessions, and delete their folders.
+
+    ``claims`` and ``spare``: see ``end_families``.
 
     Raises CaveError, naming them, for processes that could not be ended: nothing may be started
     beside them.
@@ -48,7 +65,7 @@ async def reap(folder: str, ids: Collection[str]) -> None:
         one: Family(None, (os.fsencode(f"AGENTCAVE_SESSION_DIR={place}"),), signal.SIGTERM, GRACE)
         for one, place in places.items()
     }
-    ended = await end_families(families)
+    ended = await end_families(families, claims=claims, spare=spare)
     left = [f"{one.pid} ({why})" for end in ended.values() for one, why in end.left.items()]
     if left:
         raise CaveError(
@@ -64,6 +81,8 @@ def _names(folder: str) -> list[str]:
         return os.listdir(folder)
     except FileNotFoundError:
         return []
+    except OSError as exc:
+        raise CaveError(f"cannot read {folder}: {exc.strerror}") from exc
 
 
 def _is_spent(path: str) -> bool:

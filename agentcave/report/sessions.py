@@ -18,6 +18,7 @@ from agentcave.report.text import one_line, paint, table
 
 if TYPE_CHECKING:
     from agentcave.reconcile.controllers import Controller
+    from agentcave.sessions.strays import Stray
     from agentcave.workspaces import GitState
 
 PHASE_COLORS = {Phase.RUNNING: "32", Phase.FAILED: "31", Phase.UNREACHABLE: "31"}
@@ -205,6 +206,7 @@ def rows_json(
     file: str | None,
     rows: Sequence[Row],
     controller: Mapping[str, Any] | None = None,
+    strays: Sequence["Stray"] = (),
 ) -> str:
     sessions = [
         row_object(row) for row in rows if row.wanted != "absent" or row.project is not None
@@ -218,6 +220,7 @@ def rows_json(
             "controller": controller,
             "sessions": sessions,
             "orphans": orphans,
+            "strays": [_stray_object(stray) for stray in strays],
         }
     )
 
@@ -225,6 +228,15 @@ def rows_json(
 def controller_object(controller: "Controller") -> dict[str, Any]:
     since = _utc(controller.since)
     return {"pid": controller.pid, "detached": controller.detached, "started_at": since}
+
+
+def _stray_object(stray: "Stray") -> dict[str, Any]:
+    return {"pid": stray.id.pid, "command": stray.command, "started_at": _utc(int(stray.since))}
+
+
+def stray_text(stray: "Stray") -> str:
+    name = one_line(stray.command)
+    return f"process {stray.id.pid} ({name}) belongs to no session; `agentcave down` ends it"
 
 
 def row_object(row: Row) -> dict[str, Any]:

@@ -9,17 +9,20 @@ import anyio
 
 from agentcave.errors import CaveError
 from agentcave.hosts.ending import Ended, Family, end_families
-from agentcave.hosts.processes import ProcessId, identify
+from agentcave.hosts.processes import Claims, ProcessId, identify
 from agentcave.model.spec import StopSpec
 
 GATHER = 0.01
 
 
 class Endings:
-    """``spare`` tells the pids that are never ended: the tmux server's."""
+    """``spare`` tells the pids that are never ended: the tmux server's. ``claims``: see there."""
 
-    def __init__(self, spare: Callable[[], tuple[int, ...]]) -> None:
+    def __init__(
+        self, spare: Callable[[], tuple[int, ...]], claims: Callable[[], Claims[str]]
+    ) -> None:
         self._spare = spare
+        self._claims = claims
         self._batch: _Batch | None = None
 
     async def end(
@@ -51,7 +54,9 @@ class Endings:
         try:
             await anyio.sleep(GATHER)
             self._batch = None
-            batch.results = await end_families(batch.families, spare=self._spare())
+            batch.results = await end_families(
+                batch.families, spare=self._spare(), claims=self._claims()
+            )
         finally:
             if self._batch is batch:
                 self._batch = None

@@ -14,6 +14,8 @@ TERMINALS_OWN = ("TERM", "TMUX", "TMUX_PANE", "COLORTERM")
 # bash, where it is /bin/sh, refuses to assign these, which people do export.
 READ_ONLY = frozenset({"UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS"})
 WRONG_DIRECTORY = 126
+HELD = 9
+"""The highest descriptor that a POSIX shell can name with one digit, so the last to be used."""
 
 
 def script(
@@ -49,11 +51,20 @@ def script(
         # Of what a process prints in its last moment, tmux 3.3a now and then shows nothing.
         f"{{ printf '%s\\n' {complaint} >&2; /bin/sleep 0.3; exit {WRONG_DIRECTORY}; }}",
         "unset OLDPWD",
+        *_hold(environment.get("AGENTCAVE_SESSION_DIR")),
         "exec " + " ".join(map(quote, words)),
         "}",
         "",
     ]
     return os.fsencode("\n".join(lines))
+
+
+def _hold(folder: str | None) -> list[str]:
+    """Open the session's folder: what children inherit tells whose they are (``strays``)."""
+    if folder is None:
+        return []
+    place = quote(folder)
+    return [f"[ -d {place} ] && exec {HELD}<{place}"]  # a failing exec would end the shell
 
 
 def quote(text: str) -> str:

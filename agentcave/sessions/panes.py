@@ -32,6 +32,9 @@ class Reading:
         self._failed: CaveError | None = None
         self.server_pid: int | None = None
         """The server's process, once it has answered; None without a single pane, whoever's."""
+        self.seen: list[ObservedSession] = []
+        self.pane_pids: tuple[int, ...] = ()
+        """The processes of all panes, whoever's."""
         try:
             self._pending = self._begin()
         except CaveError as exc:  # raised when the answer is asked for: not all need it
@@ -58,7 +61,8 @@ class Reading:
         while True:
             rows = self._rows()
             self.server_pid = rows[0].server_pid if rows else None
-            found = stamped(rows)
+            self.pane_pids = tuple(row.pane_pid for row in rows)
+            found = self.seen = stamped(rows)
             behind = certain and any(_has_ended(one) for one in found)
             if attempt == NUDGES or not (behind or deaths_unknown(rows)):
                 return found

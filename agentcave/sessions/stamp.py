@@ -2,6 +2,7 @@
 
 import json
 from binascii import Error, a2b_base64, b2a_base64
+from functools import lru_cache
 
 from agentcave.model.observed import Stamp
 
@@ -17,6 +18,7 @@ def encode(stamp: Stamp) -> str:
     return word.replace("+", "-").replace("/", "_").rstrip("=")
 
 
+@lru_cache(maxsize=4096)
 def decode(word: str) -> Stamp | None:
     """None for what is no stamp of ours, or one of another version: somebody else's pane."""
     try:

@@ -10,8 +10,10 @@ from types import TracebackType
 from typing import Self
 
 import anyio
+import anyio.to_thread
 
-from agentcave.hosts import Host, LocalHost, project_folder, state_root
+from agentcave.errors import CaveError
+from agentcave.hosts import Host, LocalHost, Pending, project_folder, state_root
 from agentcave.model.hashing import sha256_hex
 from agentcave.model.observed import ObservedSession, Stamp
 from agentcave.model.spec import ScreenRule
@@ -20,6 +22,7 @@ from agentcave.sessions.ending import Endings
 from agentcave.sessions.line import TmuxLine
 from agentcave.sessions.pane import TmuxSession
 from agentcave.sessions.panes import NUDGES, stamped, translated
+from agentcave.sessions.strays import claims
 from agentcave.tmux import (
     CommandFailed,
     Server,
@@ -27,12 +30,13 @@ from agentcave.tmux import (
     check_version,
     commands,
     deaths_unknown,
+    scrubbed,
 )
 from agentcave.tmux.client import Client, ServerFacts, connect
 from agentcave.tmux.commands import Choice, Command
 from agentcave.tmux.formats import ROW, parse_rows
 
-VERSION_TIMEOUT = 10.0
+VERSION_TIMEOUT = START_TIMEOUT = 10.0
 SESSION_ID = re.compile("[0-9a-f]{16}")
 
 
@@ -55,10 +59,13 @@ class TmuxSessionManager:
         self.host: Host = host or LocalHost()
         self.server = Server(socket)
         self.environ = os.environ if environ is None else environ
-        self.endings = Endings(lambda: (self.facts.pid,))
+        self.endings = Endings(
+            lambda: (self.facts.pid,), lambda: claims(self.facts.pid, self._seen.values())
+        )
         self._reserved: dict[str, TmuxSession] = {}
         self._stack = contextlib.AsyncExitStack()
         self._client: Client | None = None
+        self._ahead: Pending | None = None
         self._names = server_names
         self._reading = anyio.Lock()
         self._reads = 0
@@ -83,7 +90,18 @@ class TmuxSessionManager:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._ahead is not None:
+            await self._let_go(self._ahead)
         await self._stack.aclose()
+
+    def start_ahead(self) -> None:
+        """Begin to start the server, which does not run and which the first session will need.
+
+        It takes some 30 ms, which pass beside what is done until then. Its first client waits on
+        our pipe: should we be killed, the server ends with it.
+        """
+        argv, environment = self.server.start_argv(self.environ), scrubbed(self.environ)
+        self._ahead = self.host.begin(argv, environment=environment, timeout=START_TIMEOUT)
 
     async def create_session(self, options: SessionOptions) -> Session:
         uid = options.uid or sha256_hex(options.project.encode())[:16]
@@ -143,6 +161,15 @@ class TmuxSessionManager:
             raise
         except TmuxError as exc:
             raise translated(exc) from exc
+        finally:
+            if self._ahead is not None:
+                await self._let_go(self._ahead)
+
+    async def _let_go(self, ahead: Pending) -> None:
+        """End the first client: the server lives by its sessions from now on, or ends."""
+        self._ahead = None
+        with contextlib.suppress(CaveError), anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(ahead.result)
 
     @property
     def facts(self) -> ServerFacts:

@@ -141,11 +141,14 @@ class Client:
     async def _deliver(self, batch: list[_Call]) -> None:
         """Until it is done; a server that is just leaving did none of it, so it is tried again."""
         seconds = max(call.timeout for call in batch)
+        start = False
         with anyio.move_on_after(seconds):
             for attempt in range(ATTEMPTS):
+                tried_to_start = start
                 try:
-                    await self._perform(batch)
+                    await self._perform(batch, start)
                 except (NoServer, ServerMismatch) as exc:
+                    start = isinstance(exc, NoServer)
                     if attempt == ATTEMPTS - 1:
                         _fail(batch, exc)
                 except Exception as exc:  # also the runner's own: whoever waits gets it
@@ -153,18 +156,19 @@ class Client:
                 batch = [call for call in batch if not call.done.is_set()]
                 if not batch:
                     return
-                await anyio.sleep(0.01 * 2**attempt)
+                if tried_to_start or not start:
+                    await anyio.sleep(0.01 * 2**attempt)
         _fail(batch, TmuxTimeout(batch[0].name, seconds))
 
-    async def _perform(self, batch: list[_Call]) -> None:
+    async def _perform(self, batch: list[_Call], start: bool) -> None:
         token = f"agentcave-{secrets.token_hex(16)}"
         commands = [call.command for call in batch]
-        done = await self._execute(protocol.compose(commands, token, ABOUT))
+        done = await self._execute(protocol.compose(commands, token, ABOUT), start)
         answer = protocol.parse(commands, token, done.stdout, done.stderr)
         if answer.refused is not None:
             batch.pop(answer.refused).finish(answer.outcomes[0])
             if batch:
-                await self._perform(batch)
+                await self._perform(batch, start)
             return
         said = done.stderr.decode(errors="replace").strip()
         if answer.about is None:
@@ -181,8 +185,9 @@ class Client:
             else:
                 call.finish(outcome)
 
-    async def _execute(self, script: bytes) -> Completed:
-        argv = self.server.batch_argv()
+    async def _execute(self, script: bytes, start: bool) -> Completed:
+        server = self.server
+        argv = server.start_argv(self._environ) if start else server.script_argv()
         try:
             # The batch has a deadline of its own, so this one only bounds what is left over.
             return await self._run(argv, environment=self._environ, stdin=script, timeout=3600)

@@ -1,6 +1,7 @@
 """One tmux server, seen from a process that wants to talk to it. Opens nothing itself."""
 
 import os
+import sys
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
@@ -16,7 +17,9 @@ from agentcave.tmux.errors import (
 )
 from agentcave.tmux.versions import Version, parse_version
 
-DEFAULTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "defaults.conf")
+HERE = os.path.dirname(os.path.abspath(__file__))
+DEFAULTS = os.path.join(HERE, "defaults.conf")
+SUBREAPER = os.path.join(HERE, "subreaper.py")
 MARK = "@agentcave"
 MAX_SOCKET_PATH = 107
 NO_SESSION = b"no current target"  # what list-panes -a says on a server without any session
@@ -56,13 +59,20 @@ class Server(NamedTuple):
         """One command for a process of its own. Raises ``Unreachable`` for a path too long."""
         return [*self._client(), *map(_protect_semicolon, words)]
 
+    def script_argv(self) -> list[str]:
+        """Run the commands that come on stdin, on a server that runs already."""
+        return [*self._client(), "source-file", "-"]
+
     def batch_argv(self) -> list[str]:
-        """Run the commands that come on stdin; starts the server when there is none."""
+        """The same on a server that tmux starts when there is none."""
         return [*self._client(), "start-server", ";", "source-file", "-"]
 
-    def script_argv(self) -> list[str]:
-        """The same on a server that runs already; it is not started."""
-        return [*self._client(), "source-file", "-"]
+    def start_argv(self, environ: Mapping[str, str]) -> list[str]:
+        """The same on a server that holds its orphans, started when there is none."""
+        if not sys.executable:  # an embedded Python does not know how to start another
+            return self.batch_argv()
+        python = [sys.executable, "-I", "-S", SUBREAPER]
+        return [*python, self.socket_path(environ), *self._client()]
 
     def version_argv(self) -> list[str]:
         return [self.program, "-V"]

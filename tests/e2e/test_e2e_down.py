@@ -9,7 +9,7 @@ from caving import ONE_CAVE, SLEEPER, Cave, alive, eventually, snapshot
 DEMO = (
     "version: 1\nname: shop\ncaves:\n  api:\n    agents:\n      demo:\n        stop: {grace: 1s}\n"
 )
-WAYS = ("nohup", "setsid", "double-fork", "stubborn")
+WAYS = ("nohup", "setsid", "double-fork", "clean-env", "stubborn", "orphan")
 
 
 def spawned(cave: Cave, how: str) -> list[int]:

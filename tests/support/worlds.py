@@ -19,7 +19,7 @@ def world() -> Iterator[Path]:
     home = Path(os.path.realpath(tempfile.mkdtemp(prefix="ace-")))
     (home / ".gitconfig").write_text(GITCONFIG)
     yield home
-    _end(Cave(home, home))
+    end_world(Cave(home, home))
     shutil.rmtree(home)
 
 
@@ -43,7 +43,7 @@ def on_terminal(cave: Cave) -> Iterator[Callable[..., Terminal]]:
         terminal.close()
 
 
-def _end(cave: Cave) -> None:
+def end_world(cave: Cave) -> None:
     """End the server and what it left: only processes whose environment names this world."""
     cave.try_tmux("kill-server")
     for pid in cave.processes():

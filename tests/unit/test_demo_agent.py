@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentcave.demo_agent import plain, seconds
-from agentcave.demo_children import SPAWNS
+from agentcave.demo_children import SPAWNS, TWICE_FORKED
 from agentcave.hosts.processes import family, identify, look, snapshot
 
 RUN = Callable[..., "Talk"]
@@ -289,10 +289,12 @@ def test_a_child_is_what_it_is_said_to_be(run: RUN, how: str) -> None:
             re.findall(r"SigIgn:\s*(\w+)", Path(f"/proc/{child}/status").read_text())[0], 16
         )
         assert all(ignored & 1 << number - 1 for number in SPAWNS[how])
-        assert (process.session == child) == (how in ("setsid", "double-fork", "clean-env"))
-        assert (process.parent == talk.process.pid) == (how != "double-fork")
-        assert (Path(f"/proc/{child}/environ").read_bytes() == b"") == (how == "clean-env")
-        assert child in {m.pid for m in family(root, snapshot())} or how == "double-fork"
+        assert (process.session == child) == (how not in ("nohup", "stubborn"))
+        assert (process.parent == talk.process.pid) == (how not in TWICE_FORKED)
+        cleaned = Path(f"/proc/{child}/environ").read_bytes() == b""
+        assert cleaned == (how in ("clean-env", "orphan", "stray"))
+        assert (os.readlink(f"/proc/{child}/cwd") == "/") == (how == "stray")
+        assert child in {m.pid for m in family(root, snapshot())} or how in TWICE_FORKED
     finally:
         os.kill(child, signal.SIGKILL)
 

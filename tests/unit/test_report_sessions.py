@@ -35,6 +35,7 @@ def test_the_json_of_ps_has_exactly_the_keys_of_the_contract() -> None:
         "uid": "u1",
         "file": "/p/caves.yaml",
         "controller": None,
+        "strays": [],
         "sessions": [
             {
                 "cave": "api",

@@ -74,6 +74,19 @@ def test_a_quoted_word_is_one_word_for_the_shell(value: str) -> None:
     assert subprocess.run(words, capture_output=True, check=True).stdout == value.encode()
 
 
+@pytest.mark.parametrize("shell", ["/bin/sh", "bash"])
+def test_the_folder_of_the_session_is_held_open_for_children(tmp_path: Path, shell: str) -> None:
+    folder = tmp_path / "sessions" / "it's $me"
+    look = ("readlink", "/proc/self/fd/9")
+    launch = tmp_path / "launch"
+    for exists in (False, True):
+        environment = {"AGENTCAVE_SESSION_DIR": str(folder)}
+        launch.write_bytes(script(look, os.path.realpath(tmp_path), environment, ()))
+        done = subprocess.run([shell, launch], capture_output=True, check=False)
+        assert done.stdout == (b"%s\n" % os.fsencode(folder.resolve()) if exists else b"")
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def test_the_file_empties_itself_before_the_program_runs(tmp_path: Path) -> None:
     look = ("/bin/sh", "-c", 'wc -c < "$0"', str(tmp_path / "launch it's $me"))
     done, launch = run(tmp_path, look, {"SECRET": "hunter2"})

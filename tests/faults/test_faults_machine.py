@@ -1,0 +1,27 @@
+"""A random life of one project, by hypothesis; it ends with ``up``, and all is as declared."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+from life import Life
+from matrix import FULL, SEED
+
+EXAMPLES = int(os.environ.get("AGENTCAVE_FAULTS_EXAMPLES", "20" if FULL else "4"))
+STEPS = int(os.environ.get("AGENTCAVE_FAULTS_STEPS", "40" if FULL else "10"))
+
+
+@pytest.mark.timeout(4 * EXAMPLES * STEPS + 60)
+def test_whatever_happens_up_makes_it_as_declared() -> None:
+    run_state_machine_as_test(
+        seed(SEED)(Life),
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
