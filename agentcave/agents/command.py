@@ -8,7 +8,7 @@ for another question.
 from collections.abc import Mapping, Sequence
 
 from agentcave.agents.base import Answer, Ask, Events, Evidence, Launch, Start, TrustFile
-from agentcave.agents.reading import KINDS, brief, fields, screen_claims, word
+from agentcave.agents.reading import KINDS, brief, fields, patient_search, screen_claims, word
 from agentcave.model.spec import ScreenRule, StopKey
 from agentcave.model.status import Activity, Claim, Dialog
 
@@ -57,7 +57,7 @@ def asks(environment: Mapping[str, str]) -> Sequence[Ask]:
 
 
 def claims(evidence: Evidence) -> Sequence[Claim]:
-    return [*reported(evidence), *screen_claims(evidence.rules, evidence.screen)]
+    return [*reported(evidence), *screen_claims(evidence.rules, evidence.screen, patient_search)]
 
 
 def reported(evidence: Evidence) -> list[Claim]:

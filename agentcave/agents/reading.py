@@ -2,14 +2,16 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 from agentcave.model.hashing import sha256_hex
 from agentcave.model.spec import ScreenRule
 from agentcave.model.status import Activity, Claim, Dialog
 
 Said = Literal["approval", "question", "startup"]
+PATIENCE = 0.25
+"""Seconds for a regular expression of a caves file."""
 SHOWN = 200
 """Characters of what is asked that are shown."""
 
@@ -82,15 +84,41 @@ def labelled(*parts: str) -> str:
     return brief(": ".join(filter(None, parts)))
 
 
-def screen_claims(rules: Sequence[ScreenRule], screen: str | None) -> list[Claim]:
+class Found(Protocol):
+    """A match of a regular expression."""
+
+    def groups(self) -> tuple[Any, ...]: ...
+    def __getitem__(self, group: Literal[0], /) -> Any: ...
+
+
+Search = Callable[[str, str], Found | None]
+
+
+def search(pattern: str, text: str) -> Found | None:
+    return re.search(pattern, text, re.MULTILINE)
+
+
+def patient_search(pattern: str, text: str) -> Found | None:
+    """Find what a caves file looks for; what takes too long, as ``(a+)+$`` does, finds nothing."""
+    import regex  # it has a time-out, and is loaded only where somebody declares an expression
+
+    try:
+        return regex.search(pattern, text, regex.MULTILINE, timeout=PATIENCE)
+    except TimeoutError:
+        return None
+
+
+def screen_claims(
+    rules: Sequence[ScreenRule], screen: str | None, find: Search = search
+) -> list[Claim]:
     """What the first rule that matches says. Its reason is the rule's own, or its first group."""
     for rule in rules if screen is not None else ():
-        if match := re.search(rule.match, screen or "", re.MULTILINE):
+        if match := find(rule.match, screen or ""):
             return [_screen_claim(rule, match)]
     return []
 
 
-def _screen_claim(rule: ScreenRule, match: re.Match[str]) -> Claim:
+def _screen_claim(rule: ScreenRule, match: Found) -> Claim:
     group = next((text for text in match.groups() if text), "")
     reason = labelled(rule.reason, group)
     activity = Activity(rule.activity)

@@ -114,6 +114,7 @@ class Launches:
                 stop=stop_of(agent.spec),
                 workspace=cave.workspace.path,
                 place=replaced.pane if replaced is not None else None,
+                replaces=replaced.stamp.session if replaced is not None else None,
                 id=session_id,
                 files=launch.files,
                 overlays=launch.overlays,

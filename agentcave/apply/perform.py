@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from typing import assert_never
+from collections.abc import Mapping, Sequence
+from typing import Any, assert_never
 
 import anyio
 
@@ -74,12 +75,12 @@ class Hands:
         if self._announced:
             self._tools.state.put_histories(self._announced)
 
-    def record(self) -> None:
-        """Write down what was done since the last time."""
+    def record(self, events: Sequence[Mapping[str, Any]]) -> None:
+        """Write down what was done since the last time, and these events."""
         if self._seeds:
             self._tools.state.put_seeds(self._seeds)
-        if self._histories:
-            self._tools.state.put_histories(self._histories)
+        if self._histories or events:
+            self._tools.state.put_histories(self._histories, events)
         if self._screens:
             self._tools.state.put_screens(self._screens)
         self._seeds, self._histories, self._screens = {}, {}, {}

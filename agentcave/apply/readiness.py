@@ -1,6 +1,5 @@
 """When an agent counts as started, ready or completed; each wait has a deadline."""
 
-import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -8,7 +7,7 @@ from typing import NamedTuple
 import anyio
 
 from agentcave.agents import adapter_of
-from agentcave.agents.reading import screen_claims
+from agentcave.agents.reading import patient_search, screen_claims
 from agentcave.errors import CaveError, DeadlineExceeded
 from agentcave.hosts import Host
 from agentcave.model.desired import DesiredAgent
@@ -72,7 +71,7 @@ async def _ready(probe: Probe, status: SessionStatus, waited: float) -> bool:
     """Of an agent that does not report its status, a running process is all that is known."""
     match probe.agent.spec.ready:
         case ReadySpec("output", str(pattern)):
-            return re.search(pattern, await probe.session.get_output(), re.MULTILINE) is not None
+            return patient_search(pattern, await probe.session.get_output()) is not None
         case ReadySpec("delay", float(seconds)):
             return waited >= seconds
         case ReadySpec("command", tuple(argv)):
@@ -84,7 +83,8 @@ async def _ready(probe: Probe, status: SessionStatus, waited: float) -> bool:
         case ReadySpec("status"):
             told = status.judgement
             if told is None or told.winner is None:  # then the screen, by the file's own rules
-                seen = screen_claims(probe.agent.spec.screen, await probe.session.get_output())
+                screen = await probe.session.get_output()
+                seen = screen_claims(probe.agent.spec.screen, screen, patient_search)
                 told = judge(seen, time.time())
             return told.winner is not None and past_start(told)
         case _:

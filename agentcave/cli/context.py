@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
             print(plain(context.diff(path, cave)), end="")
         else:
             known = projects.state_for_reading(document.uid).seeds().get(cave.name, {})
-            print(f"{path}/.cave")
+            print(plain(f"{path}/.cave"))
             print(_listing(context.edited(path, cave, known)))
     return 0
 

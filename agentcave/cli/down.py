@@ -1,6 +1,7 @@
 """``agentcave down``: stop sessions, the whole process tree of each; keep the work."""
 
 import argparse
+from collections.abc import Iterator
 from functools import partial
 
 from agentcave.cli import project as projects
@@ -9,7 +10,8 @@ from agentcave.cli.converge import converge, writing
 from agentcave.cli.locking import add_timeout
 from agentcave.cli.watched import end_controller
 from agentcave.model.desired import Request
-from agentcave.model.observed import Key
+from agentcave.model.observed import History, Key
+from agentcave.model.spec import ProjectSpec
 from agentcave.state import State
 
 
@@ -41,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             remove_workspaces=args.remove_workspaces,
             cause="down",
         )
-        intend = partial(_forget, state, chosen)
+        intend = partial(_forget, state, chosen or frozenset(_all(spec)), whole=chosen is None)
         whole = chosen is None
         code = converge(args, spec, state, request, wanted="absent", intend=intend, strays=whole)
         if chosen is None:
@@ -49,14 +51,19 @@ def run(args: argparse.Namespace) -> int:
         return code
 
 
-def _forget(state: State, chosen: frozenset[Key] | None) -> None:
+def _all(spec: ProjectSpec) -> Iterator[Key]:
+    return ((cave, agent) for cave, agents in spec.declared.items() for agent in agents)
+
+
+def _forget(state: State, chosen: frozenset[Key], *, whole: bool) -> None:
     """Sticky stops and ends: the next `up` starts everything, and a controller leaves it alone."""
+    known = {**dict.fromkeys(chosen, History()), **state.histories()}
     forgotten = {
         key: past._replace(
             intent="down", ended=None, exit_status=None, signal=None, streak=0, ended_at=None
         )
-        for key, past in state.histories().items()
-        if (chosen is None or key in chosen) and (past.intent != "down" or past.ended)
+        for key, past in known.items()
+        if (whole or key in chosen) and (past.intent != "down" or past.ended)
     }
     if forgotten:
         state.put_histories(forgotten)

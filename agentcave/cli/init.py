@@ -8,6 +8,7 @@ from agentcave.cli import project as projects
 from agentcave.errors import CaveError, UsageError
 from agentcave.hosts import Host, LocalHost
 from agentcave.model.names import is_legal, suggest
+from agentcave.report.text import plain
 
 CONTEXT_SOURCES = {
     "background.md": ("docs/background.md", "CONTRIBUTING.md", "README.md"),
@@ -39,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
             file.write(text)
     except OSError as exc:
         raise CaveError(f"cannot write {path}: {exc.strerror}") from exc
-    print(f"wrote {path}")
-    print(f"next: look at it, then `agentcave up -f {os.path.relpath(path)}`")
+    print(plain(f"wrote {path}"))
+    print(plain(f"next: look at it, then `agentcave up -f {os.path.relpath(path)}`"))
     return 0
 
 

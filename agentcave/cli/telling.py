@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentcave.cli.terminal import colored
+from agentcave.errors import CaveError
 from agentcave.reconcile.attend import attend, rules_of
 from agentcave.reconcile.flights import Setting
 from agentcave.reconcile.live import observe_sessions
 from agentcave.reconcile.loop import Loop
 from agentcave.report.events import event_text
-from agentcave.report.sessions import render_rows, rows_of
-from agentcave.report.text import paint, plain
+from agentcave.report.sessions import Row, render_rows, rows_of
+from agentcave.report.text import one_line, paint, plain
 from agentcave.sessions.panes import Reading
 
 KEPT = 6
@@ -56,15 +57,24 @@ class Table:
         if loop.seen is None:
             return
         desired, color = loop.seen.desired, colored(self._args)
-        reading = Reading(setting.host, setting.server)
-        history = setting.state.histories()
-        observed = observe_sessions(reading.sessions(), desired.uid, history)
-        rules = rules_of(loop.spec.caves)
-        observed = attend(setting.host, setting.server, setting.state.folder, observed, rules)
-        rows = rows_of(loop.spec, observed, setting.key, watched_at=setting.clock())
         head = f"{desired.project}: kept as in {desired.file}; Ctrl-C ends that, the agents go on"
-        lines = [head, "", render_rows(rows, int(time.time()), color, git=False), ""]
-        if loop.problem is not None:
-            lines.append(paint(plain(loop.problem), "31", color))
+        try:
+            rows, problem = _rows(loop, setting), loop.problem
+        except CaveError as exc:
+            rows, problem = [], str(exc)
+        lines = [one_line(head), ""]
+        if rows:
+            lines += [render_rows(rows, int(time.time()), color, git=False), ""]
+        if problem is not None:
+            lines.append(paint(plain(problem), "31", color))
         sys.stdout.write("\x1b[H\x1b[2J" + "\n".join([*lines, *self._events]) + "\n")
         sys.stdout.flush()
+
+
+def _rows(loop: Loop, setting: Setting) -> list[Row]:
+    """Read anew. Raises CaveError."""
+    reading, state = Reading(setting.host, setting.server), setting.state
+    observed = observe_sessions(reading.sessions(), loop.spec.uid, state.histories())
+    rules = rules_of(loop.spec.caves)
+    observed = attend(setting.host, setting.server, state.folder, observed, rules)
+    return rows_of(loop.spec, observed, setting.key, watched_at=setting.clock())

@@ -4,6 +4,8 @@ import argparse
 import os
 import sys
 
+from agentcave.report.text import plain
+
 
 def colored(args: argparse.Namespace) -> bool:
     """Whether results may hold colours: asked for, or on a terminal that wants them."""
@@ -16,7 +18,7 @@ def colored(args: argparse.Namespace) -> bool:
 def say(args: argparse.Namespace, text: str) -> None:
     """Talk, to stderr."""
     if not args.quiet:
-        print(text, file=sys.stderr)
+        print(plain(text), file=sys.stderr)
 
 
 def can_ask() -> bool:
@@ -24,5 +26,5 @@ def can_ask() -> bool:
 
 
 def confirmed(question: str) -> bool:
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    print(f"{plain(question)} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

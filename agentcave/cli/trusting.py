@@ -22,6 +22,7 @@ def check_trust(
     """
     if is_trusted(located, document, state):
         return
+    require_ours(document)
     known = state.text("trusted_texts")
     what = "has changed since it was trusted" if known else "was found by search, and may run"
     if known is None:
@@ -39,7 +40,16 @@ def check_trust(
 def is_trusted(located: Located, document: config.Document, state: State) -> bool:
     if not located.found:
         return True
-    return bool(json.loads(state.text("trust") or "{}") == trust.fingerprint(document))
+    known = json.loads(state.text("trust") or "{}")
+    return trust.foreign(document) is None and bool(known == trust.fingerprint(document))
+
+
+def require_ours(document: config.Document) -> None:
+    """Raises NotTrusted for files that others may change: then trust in a content is no use."""
+    if why := trust.foreign(document):
+        raise NotTrusted(
+            f"{document.file} cannot be trusted: {why}", "mend that, or name it with -f"
+        )
 
 
 def record_trust(document: config.Document, state: State) -> None:

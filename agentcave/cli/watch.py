@@ -1,6 +1,7 @@
 """``agentcave up --watch``: stay, and keep the world as declared."""
 
 import argparse
+import contextlib
 import gc
 import os
 import signal
@@ -18,7 +19,7 @@ from agentcave.cli.detaching import detach, is_detached
 from agentcave.cli.locking import locked
 from agentcave.cli.telling import Lines, Table
 from agentcave.cli.trusting import check_trust
-from agentcave.errors import UsageError
+from agentcave.errors import CaveError, UsageError
 from agentcave.hosts import LocalHost
 from agentcave.hosts.processes import identify
 from agentcave.reconcile.controllers import Identity, being_controller
@@ -61,7 +62,8 @@ def _keep(args: argparse.Namespace, located: projects.Located, state: State) -> 
         with locked(args, state.folder):
             gone = taken_down(state, [cave.name for cave in spec.caves])
             change_intents(state, [*named, *gone], "running")
-        setting = Setting(LocalHost(), socket, state, environ, state.ensure_key(), steady_clock())
+        key = state.ensure_key()
+        setting = Setting(LocalHost(), socket, state, environ, key, steady_clock(), {})
         shown = Lines() if args.json or not os.isatty(1) else Table(args)
         _tidy_regularly()
         with Lock(os.path.join(state.folder, "lock")) as lock:
@@ -75,7 +77,10 @@ def _keep(args: argparse.Namespace, located: projects.Located, state: State) -> 
                 revive=frozenset(named),
                 refresh=shown.refresh,
             )
-            anyio.run(loop.run, partial(_looked, loop, setting, identity, shown))
+            try:
+                anyio.run(loop.run, partial(_looked, loop, setting, identity, shown))
+            except BaseExceptionGroup as group:
+                raise _only(group) from group
 
 
 def _tidy_regularly() -> None:
@@ -85,9 +90,17 @@ def _tidy_regularly() -> None:
     gc.set_threshold(1_000, 10, 5)
 
 
+def _only(error: BaseException) -> BaseException:
+    """What a task group has wrapped, where that is one single thing: `main` knows those."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
 def _looked(loop: Loop, setting: Setting, identity: Identity, shown: Lines | Table) -> None:
     if loop.seen is not None and not identity.watching:
-        identity.is_watching()
+        with contextlib.suppress(CaveError):  # a full disk: it is tried at the next look
+            identity.is_watching()
         notify(setting.environ, "READY=1")
     notify(setting.environ, f"STATUS={loop.problem or 'as declared'}")
     shown.show(loop, setting)

@@ -12,6 +12,9 @@ from .merge import fold, intern
 from .problems import Flaw
 from .schema import agent_types
 
+MOST_CAVES = 10_000
+TOO_MANY = f"more than {MOST_CAVES} caves in all, replicas counted"
+
 
 class Assembly(NamedTuple):
     """``origins`` maps caves of replicas to their key in the file; ``flaws`` are of expansion."""
@@ -53,6 +56,10 @@ def _merged(files: Files, key: str, directory: str) -> dict[str, Any]:
 
 def _spell_out(key: str, cave: Mapping[str, Any], result: Assembly) -> None:
     count = cave.get("replicas")
+    if len(result.caves) + (count or 1) > MOST_CAVES:
+        if not any(flaw.message == TOO_MANY for flaw in result.flaws):
+            result.flaws.append(Flaw(("caves", key), TOO_MANY, at_key=True))
+        return
     if count is None:
         _put(key, key, dict(cave), result)
         return

@@ -1,6 +1,7 @@
 """What trust in a caves file binds: the bytes of all files that decide what is run."""
 
 import os
+import stat
 from collections.abc import Iterator, Mapping
 
 from agentcave.model.hashing import sha256_hex
@@ -27,6 +28,20 @@ def paths(document: Document, *, home: str | None = None) -> tuple[str, ...]:
     """Of every input, whether it is there or not."""
     home = home or os.path.expanduser("~")
     return tuple(place(written, document.directory, home) for written, _ in document.inputs)
+
+
+def foreign(document: Document) -> str | None:
+    """Why no content of an input can be trusted: somebody else may change it."""
+    for path in paths(document):
+        try:
+            found = os.stat(path)
+        except OSError:
+            continue
+        if found.st_uid not in (0, os.getuid()):
+            return f"{path} belongs to somebody else (user {found.st_uid})"
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return f"{path} can be written by others (`chmod go-w` ends that)"
+    return None
 
 
 def texts(document: Document, *, home: str | None = None) -> dict[str, str]:

@@ -71,9 +71,11 @@ class Checker:
     def regex(self, key: Path, text: str | None) -> Iterator[Flaw]:
         if text is None or self._skips(text):
             return
+        import regex  # loaded only where one is declared; it is what searches with it, too
+
         try:
-            re.compile(text)
-        except re.error as exc:
+            regex.compile(text, regex.MULTILINE)
+        except (regex.error, RecursionError, OverflowError) as exc:
             yield self._flaw(key, f"not a regular expression: {exc}")
 
     def branch(self, key: str, text: str | None) -> Iterator[Flaw]:

@@ -48,8 +48,7 @@ class Identity:
         process = identify(os.getpid())
         assert process is not None, "we live"
         self._lock = lock
-        self._ours = Controller(*process, detached, int(time.time()))
-        self._sign()
+        self._sign(Controller(*process, detached, int(time.time())))
 
     @property
     def watching(self) -> bool:
@@ -57,11 +56,11 @@ class Identity:
 
     def is_watching(self) -> None:
         """The first look is done."""
-        self._ours = self._ours._replace(watching=True)
-        self._sign()
+        self._sign(self._ours._replace(watching=True))
 
-    def _sign(self) -> None:
-        self._lock.sign(json.dumps(self._ours._asdict()).encode())
+    def _sign(self, ours: Controller) -> None:
+        self._lock.sign(json.dumps(ours._asdict()).encode())
+        self._ours = ours
 
 
 @contextlib.contextmanager

@@ -1,8 +1,9 @@
 """Passes on their way. They may overlap, but never in one cave."""
 
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import anyio
@@ -16,7 +17,7 @@ from agentcave.plan.digest import DigestKey
 from agentcave.plan.plan import Step
 from agentcave.reconcile.delays import Delays
 from agentcave.reconcile.observe import View
-from agentcave.reconcile.once import Pass, Work, check_programs
+from agentcave.reconcile.once import Pass, Work, missing_programs
 from agentcave.sessions import TmuxSessionManager
 from agentcave.state import State
 from agentcave.tmux import Server, lent_names
@@ -26,7 +27,10 @@ GATHER = 0.02
 
 
 class Setting(NamedTuple):
-    """What every pass of a controller works with. ``clock``: seconds since the epoch."""
+    """What every pass of a controller works with. ``clock``: seconds since the epoch.
+
+    ``lent``: the variables that tmux servers, by their pids, lend to every pane.
+    """
 
     host: Host
     server: Server
@@ -34,12 +38,23 @@ class Setting(NamedTuple):
     environ: Mapping[str, str]
     key: DigestKey
     clock: Callable[[], float]
+    lent: dict[int, tuple[str, ...]]
 
-    def sessions(self, view: View) -> TmuxSessionManager:
-        names = None if view.sight.server_pid else lent_names(self.environ)
-        return TmuxSessionManager(
-            self.server.socket, host=self.host, environ=self.environ, server_names=names
-        )
+    @contextlib.asynccontextmanager
+    async def sessions(self, view: View) -> AsyncGenerator[TmuxSessionManager, None]:
+        pid = view.sight.server_pid
+        names = self.lent.get(pid) if pid is not None else lent_names(self.environ)
+        async with TmuxSessionManager(
+            self.server.socket,
+            host=self.host,
+            environ=self.environ,
+            server_names=names,
+            checked=pid in self.lent,
+        ) as sessions:
+            if pid is not None and pid not in self.lent:
+                self.lent.clear()
+                self.lent[pid] = sessions.server_names
+            yield sessions
 
     def tools(self, view: View, sessions: TmuxSessionManager) -> Tools:
         sight = view.sight
@@ -88,26 +103,53 @@ class Flights:
         return step.cave not in self._steps and not self.delays.is_waiting(step.cave)
 
     async def _fly(self, seen: Pass) -> None:
-        setting, view = self._setting, View(seen.desired, seen.sight)
-        flight = _Flight(self, seen)
+        flight = _Flight(self, {step.cave for step in seen.plan.steps})
         try:
-            check_programs(setting.host, seen, setting.environ)
-            async with setting.sessions(view) as sessions:
-                work = Work(setting.tools(view, sessions), sessions, seen, flight.take)
-                try:
-                    async with anyio.create_task_group() as tasks:
-                        tasks.start_soon(flight.land, work)
-                        await work.run()
-                        tasks.cancel_scope.cancel()
-                finally:
-                    work.flush()
+            await self._carry_out(self._installed(flight, seen), flight)
         except CaveError as exc:
-            for step in seen.plan.steps:
-                if step.cave in flight.flying:
-                    self._tell(Event(setting.clock(), step, "failed", str(exc)).record())
-            flight.failed |= flight.flying
+            self._fail(flight, seen, dict.fromkeys(flight.flying, str(exc)))
         finally:
             self.free(flight.flying, flight.failed)
+
+    def _installed(self, flight: "_Flight", seen: Pass) -> Pass:
+        """The same without the caves whose agents are not installed, which fail at once."""
+        missing = dict(missing_programs(self._setting.host, seen, self._setting.environ))
+        self._fail(flight, seen, missing)
+        steps = tuple(step for step in seen.plan.steps if step.cave not in missing)
+        return seen._replace(plan=seen.plan._replace(steps=steps))
+
+    async def _carry_out(self, seen: Pass, flight: "_Flight") -> None:
+        setting, view = self._setting, View(seen.desired, seen.sight)
+        if not seen.plan.steps:
+            return
+        async with setting.sessions(view) as sessions:
+            work = Work(setting.tools(view, sessions), sessions, seen, flight.take)
+            try:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(flight.land, work)
+                    try:
+                        await work.run()
+                    except CaveError as exc:
+                        flight.error = exc
+                    tasks.cancel_scope.cancel()
+            finally:
+                work.flush()
+        if flight.error is not None:
+            raise flight.error
+
+    def _fail(self, flight: "_Flight", seen: Pass, why: Mapping[str, str]) -> None:
+        """What cannot begin, or go on, with the reason for each cave."""
+        at = self._setting.clock()
+        events = [
+            Event(at, step, "failed", why[step.cave]).record()
+            for step in seen.plan.steps
+            if step.cave in why and step.cave in flight.flying
+        ]
+        flight.failed.update(why)
+        for event in events:
+            self._tell(event)
+        with contextlib.suppress(CaveError):  # that is what has been told, as likely as not
+            self._setting.state.add_events(events)
 
     def took(self, event: Event) -> bool:
         """Tell of an event; whether it was the last of its cave."""
@@ -149,10 +191,11 @@ def _about(seen: Pass, caves: set[str]) -> Pass:
 class _Flight:
     """One pass on its way: the caves that fly, and those that have failed."""
 
-    def __init__(self, flights: Flights, seen: Pass) -> None:
+    def __init__(self, flights: Flights, caves: set[str]) -> None:
         self._flights = flights
-        self.flying = {step.cave for step in seen.plan.steps}
+        self.flying = caves
         self.failed: set[str] = set()
+        self.error: CaveError | None = None
         self._over: set[str] = set()
         self._some_over = anyio.Event()
 
@@ -169,7 +212,10 @@ class _Flight:
             await self._some_over.wait()
             await anyio.sleep(GATHER)
             self._some_over = anyio.Event()
-            work.flush()
+            try:
+                work.flush()
+            except CaveError as exc:  # it is tried again, at the latest at the end
+                self.error = exc
             over, self._over = self._over, set()
             self.flying -= over
             self._flights.free(over, self.failed)

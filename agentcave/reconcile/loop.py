@@ -4,6 +4,7 @@ Whatever wakes it only says "look again", and every look reads the whole world a
 long in one cave keeps no other waiting (``flights``).
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
@@ -169,8 +170,9 @@ class Loop:
         self._record({**event, "outcome": outcome, "error": error, "duration_ms": 0})
 
     def _record(self, event: Mapping[str, Any]) -> None:
-        self._setting.state.add_events([event])
         self._tell(event)
+        with contextlib.suppress(CaveError):  # of a history that is out of order it tells itself
+            self._setting.state.add_events([event])
 
     async def _look(self) -> Pass:
         setting, now = self._setting, self._setting.clock()

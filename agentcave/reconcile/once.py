@@ -1,7 +1,7 @@
 """One pass, for every verb that changes something: ``up`` and ``down`` differ in what is wanted."""
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -86,19 +86,22 @@ def decide(view: View, request: Request, key: DigestKey | None) -> Pass:
 
 def check_programs(host: Host, seen: Pass, environ: Mapping[str, str]) -> None:
     """Raises Unavailable when a program that the plan starts is not installed."""
-    missing: dict[str, str] = {}
+    if missing := dict(missing_programs(host, seen, environ)):
+        lines = "\n".join(f"  {line}" for line in missing.values())
+        raise Unavailable(f"not installed, or not in PATH; nothing was touched:\n{lines}")
+
+
+def missing_programs(
+    host: Host, seen: Pass, environ: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Programs that the plan starts and that are not installed: whose, and what to do."""
     for agent in _starting(seen.plan):
         adapter = adapter_of(agent.spec.type)
         program = (agent.spec.command or adapter.PROGRAM)[0]
         declared = environment_of(seen.desired.caves[agent.cave].spec, agent.spec, seen.desired.env)
         path = declared.get("PATH", environ.get("PATH", os.defpath))
         if ("/" not in program or program.startswith("/")) and not host.which(program, path):
-            missing.setdefault(
-                program, f"{agent.cave}/{agent.spec.name} needs {program}: {adapter.INSTALL}"
-            )
-    if missing:
-        lines = "\n".join(f"  {line}" for line in missing.values())
-        raise Unavailable(f"not installed, or not in PATH; nothing was touched:\n{lines}")
+            yield agent.cave, f"{agent.cave}/{agent.spec.name} needs {program}: {adapter.INSTALL}"
 
 
 async def act(
@@ -150,7 +153,7 @@ class Work:
         from agentcave.apply.executor import Executor
         from agentcave.apply.perform import Hands
 
-        self._tools, self._sessions, self._seen = tools, sessions, seen
+        self._state, self._sessions, self._seen = tools.state, sessions, seen
         self._unwritten: list[Event] = []
         self.hands = Hands(tools)
         self.executor = Executor(seen.plan, self.hands, partial(_take, self._unwritten, emit))
@@ -158,18 +161,16 @@ class Work:
     async def run(self) -> None:
         """Call ``flush`` afterwards, however it ends."""
         replaced = _replaced(self._seen.plan, self._seen.sight.observed)
-        await end_remains(self._tools.state, self._seen.sight, replaced)
+        await end_remains(self._state, self._seen.sight, replaced)
         self.hands.announce(self._seen.plan)
         await self.executor.run()
         pid = self._sessions.server_pid
         if _starting(self._seen.plan) and pid is not None:
-            remember_server(self._tools.state, self._sessions.server, pid)
+            remember_server(self._state, self._sessions.server, pid)
 
     def flush(self) -> None:
-        self.hands.record()
-        if self._unwritten:
-            self._tools.state.add_events(event.record() for event in self._unwritten)
-            self._unwritten.clear()
+        self.hands.record([event.record() for event in self._unwritten])
+        self._unwritten.clear()
 
 
 def _take(unwritten: list["Event"], emit: Emit, event: "Event") -> None:

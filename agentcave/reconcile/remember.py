@@ -45,10 +45,8 @@ def remember(
     changed = {**sight.learned, **ends}
     if not changed:
         return seen, []
-    state.put_histories(changed)
     events = [_event(key, past, now) for key, past in ends.items() if past.ended_at == now]
-    if events:
-        state.add_events(events)
+    state.put_histories(changed, events)
     observed = sight.observed._replace(history={**sight.observed.history, **changed})
     return seen._replace(sight=sight._replace(observed=observed)), events
 
@@ -58,8 +56,8 @@ def _ends(seen: View, now: float) -> Iterator[tuple[Key, History]]:
     sessions = seen.sight.observed.sessions
     for key, known in seen.sight.observed.history.items():
         past = settled(known, now)
-        known_end = past.session is None or past.ended is not None or past.ended_at is not None
-        if key not in sessions and not known_end:
+        told = past.session is None or past.ended is not None or past.ended_at is not None
+        if key not in sessions and not told and past.intent != "down":
             past = past._replace(ended_at=now)
         if past is not known:
             yield key, past

@@ -83,8 +83,8 @@ class Wakeups:
                 while not self._take():
                     await anyio.wait_readable(self._epoll.fileno())
                 tasks.cancel_scope.cancel()
-        self._called = anyio.Event()
-        return not scope.cancelled_caught
+        called, self._called = self._called.is_set(), anyio.Event()
+        return called or not scope.cancelled_caught
 
     async def _until_called(self, scope: anyio.CancelScope) -> None:
         await self._called.wait()

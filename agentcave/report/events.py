@@ -13,4 +13,4 @@ def event_text(event: Mapping[str, Any]) -> str:
     about = "/".join(filter(None, (event["cave"], event["agent"])))
     why = ": ".join(filter(None, (event["cause"], event["error"])))
     words = filter(None, (at, about, event["action"], event["outcome"], why))
-    return one_line("  ".join(words))
+    return one_line(" ".join(words))

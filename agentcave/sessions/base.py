@@ -25,9 +25,9 @@ class SessionOptions(NamedTuple):
     ``size`` is columns and rows. ``uid``, ``file``, ``type`` and ``digest`` go into the stamp;
     without ``uid`` one is made from the project's name. ``workspace`` is the root of the cave's
     workspace when that is not ``cwd``. ``place``: the pane of an ended session
-    that the new one takes over, attached people included. ``id``: from ``fresh_id``, for whoever
-    has to know it before. ``files`` are put into the session's own folder before the start, after
-    the ``overlays``.
+    that the new one takes over, attached people included, and ``replaces`` its id. ``id``: from
+    ``fresh_id``, for whoever has to know it before. ``files`` are put into the session's own
+    folder before the start, after the ``overlays``.
     """
 
     project: str
@@ -44,6 +44,7 @@ class SessionOptions(NamedTuple):
     stop: StopSpec = StopSpec()
     workspace: str | None = None
     place: str | None = None
+    replaces: str | None = None
     id: str | None = None
     files: Mapping[str, bytes] = {}
     overlays: tuple[Overlay, ...] = ()

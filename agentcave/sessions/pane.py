@@ -176,7 +176,7 @@ class TmuxSession:
         where = os.path.realpath(options.cwd)  # for what people open beside the agent
         try:
             if options.place is not None:
-                await self._take_over(options.place, argv)
+                await self._take_over(options.place, options.replaces, argv)
                 return
             try:
                 await manager.tmux(commands.new_session(name, options.size, argv, where))
@@ -191,13 +191,11 @@ class TmuxSession:
             manager.forget(self.id)
             raise CaveError(f"tmux does not start {name}: {exc.message}") from exc
 
-    async def _take_over(self, pane: str, argv: tuple[str, ...]) -> None:
+    async def _take_over(self, pane: str, ended: str | None, argv: tuple[str, ...]) -> None:
         """Start in the pane of an ended session; nothing of that one stays, its title least."""
         manager = self.manager
-        before = [one.stamp.session for one in (await manager.panes()).values() if one.pane == pane]
-        await manager.tmux(commands.clear_title(pane))
-        await manager.tmux(commands.respawn_pane(pane, argv))
-        for ended in before:
+        await manager.tmux_all(commands.clear_title(pane), commands.respawn_pane(pane, argv))
+        if ended is not None:
             manager.forget(ended)
 
     async def _taken(self, path: str) -> None:

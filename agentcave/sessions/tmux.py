@@ -45,7 +45,8 @@ class TmuxSessionManager:
 
     ``socket`` is a name, or a path when it holds a slash. Use it as an async context manager;
     what tmux cannot do is raised as ``CaveError``. ``server_names``: the variables that the
-    server lends to every pane, when they are known; else it is asked.
+    server lends to every pane, when they are known; else it is asked. ``checked``: this program
+    has been found to be good enough before.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class TmuxSessionManager:
         host: Host | None = None,
         environ: Mapping[str, str] | None = None,
         server_names: tuple[str, ...] | None = None,
+        checked: bool = False,
     ) -> None:
         self.host: Host = host or LocalHost()
         self.server = Server(socket)
@@ -66,22 +68,25 @@ class TmuxSessionManager:
         self._stack = contextlib.AsyncExitStack()
         self._client: Client | None = None
         self._ahead: Pending | None = None
-        self._names = server_names
+        self._names, self._checked = server_names, checked
         self._reading = anyio.Lock()
         self._reads = 0
         self._seen: dict[str, ObservedSession] = {}
 
     async def __aenter__(self) -> Self:
         try:
-            check_version(self.host.read(self.server.version_argv(), timeout=VERSION_TIMEOUT))
+            if not self._checked:
+                check_version(self.host.read(self.server.version_argv(), timeout=VERSION_TIMEOUT))
             connection = connect(self.server, self.host.run, environ=self.environ)
             self._client = await self._stack.enter_async_context(connection)
             if self._names is None:
                 lines = await self._client.run(*commands.show_environment())
                 self._names = tuple(line.decode().partition("=")[0] for line in lines)
-        except TmuxError as exc:
+        except BaseException as exc:  # a cancelled start, too, must not leave its tasks behind
             await self._stack.aclose()
-            raise translated(exc) from exc
+            if isinstance(exc, TmuxError):
+                raise translated(exc) from exc
+            raise
         return self
 
     async def __aexit__(
@@ -164,6 +169,22 @@ class TmuxSessionManager:
         finally:
             if self._ahead is not None:
                 await self._let_go(self._ahead)
+
+    async def tmux_all(self, *given: Command) -> None:
+        """Several in a row, in one batch; raises as ``tmux`` does for the first that is refused."""
+        errors: dict[int, CaveError | CommandFailed] = {}
+
+        async def one(number: int, command: Command) -> None:
+            try:
+                await self.tmux(command)
+            except (CaveError, CommandFailed) as exc:
+                errors[number] = exc
+
+        async with anyio.create_task_group() as tasks:
+            for number, command in enumerate(given):
+                tasks.start_soon(one, number, command)
+        if errors:
+            raise errors[min(errors)]
 
     async def _let_go(self, ahead: Pending) -> None:
         """End the first client: the server lives by its sessions from now on, or ends."""

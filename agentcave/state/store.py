@@ -82,11 +82,15 @@ class State:
         rows = self._rows(f"SELECT cave, agent, {columns} FROM agents")
         return {(row[0], row[1]): History(*row[2:]) for row in rows}
 
-    def put_histories(self, histories: Mapping[Key, History]) -> None:
+    def put_histories(
+        self, histories: Mapping[Key, History], events: Iterable[Mapping[str, Any]] = ()
+    ) -> None:
+        """``events`` go with them: each transaction costs an fsync."""
         marks = ", ".join("?" * (len(History._fields) + 2))
         with self._writing() as db:
             rows = ((*key, *history) for key, history in histories.items())
             db.executemany(f"REPLACE INTO agents VALUES ({marks})", rows)
+            _add(db, events)
 
     def workspaces(self) -> dict[str, WorkspaceRecord]:
         rows = self._rows("SELECT cave, body FROM workspaces")
@@ -149,11 +153,7 @@ class State:
 
     def add_events(self, events: Iterable[Mapping[str, Any]]) -> None:
         with self._writing() as db:
-            rows = ((json.dumps(event),) for event in events)
-            db.executemany("INSERT INTO events (body) VALUES (?)", rows)
-            db.execute(
-                "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?", (EVENTS_KEPT,)
-            )
+            _add(db, events)
 
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[Any]:
         if self._connection is None:
@@ -171,6 +171,14 @@ class State:
                 yield db
         except sqlite3.Error as exc:
             raise _unwritable(self.folder, exc) from exc
+
+
+def _add(db: sqlite3.Connection, events: Iterable[Mapping[str, Any]]) -> None:
+    rows = [(json.dumps(event),) for event in events]
+    db.executemany("INSERT INTO events (body) VALUES (?)", rows)
+    if rows:
+        kept = "(SELECT max(id) FROM events) - ?"
+        db.execute(f"DELETE FROM events WHERE id <= {kept}", (EVENTS_KEPT,))
 
 
 def open_state(folder: str) -> State:

@@ -106,6 +106,23 @@ class Git(NamedTuple):
         raise GitFailed(" ".join(arguments[:2]), self.directory, stderr)
 
 
+def without_filters(host: Host, directory: str) -> dict[str, str]:
+    """Variables with which git runs no filter that some configuration names.
+
+    They win over every file, and whatever is in a name; git passes them on to submodules.
+    """
+    listed = Git(host, directory).observe(
+        "config", "-z", "--name-only", "--get-regexp", r"^filter\.", accept=(0, 1)
+    )
+    keys = sorted({os.fsdecode(key) for key in listed.split(b"\0") if key})
+    first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+    found = {"GIT_CONFIG_COUNT": str(first + len(keys))} if keys else {}
+    for number, key in enumerate(keys, first):
+        found[f"GIT_CONFIG_KEY_{number}"] = key
+        found[f"GIT_CONFIG_VALUE_{number}"] = "false" if key.endswith(".required") else ""
+    return found
+
+
 def environment() -> dict[str, str]:
     """Ours, without what would point git elsewhere; it never asks and speaks plain English."""
     kept = {name: value for name, value in os.environ.items() if name not in REDIRECTING}

@@ -4,7 +4,7 @@ import os
 from typing import NamedTuple
 
 from agentcave.hosts.base import Host
-from agentcave.workspaces.git import Git, GitFailed
+from agentcave.workspaces.git import Git, GitFailed, without_filters
 
 
 class Status(NamedTuple):
@@ -35,8 +35,12 @@ FIELDS_BEFORE_PATH = {"1": 8, "2": 9, "u": 10}
 """How many words stand before the path in each kind of entry, see git-status(1)."""
 
 
-def read_status(host: Host, path: str, *, ignored: bool) -> Status:
-    """Raises GitFailed when ``path`` is no checkout."""
+def read_status(host: Host, path: str, *, ignored: bool, runs: bool = True) -> Status:
+    """Raises GitFailed when ``path`` is no checkout. Unless it ``runs`` filters, none is run:
+
+    then a file that one would change back may count as modified, and a submodule is as clean as
+    its commit, for git asks the inner repository, which has filters of its own.
+    """
     output = Git(host, path).observe(
         "status",
         "--porcelain=v2",
@@ -44,8 +48,9 @@ def read_status(host: Host, path: str, *, ignored: bool) -> Status:
         "-z",
         "--no-renames",
         "--untracked-files=normal",
-        "--ignore-submodules=none",
+        f"--ignore-submodules={'none' if runs else 'dirty'}",
         f"--ignored={'matching' if ignored else 'no'}",
+        variables={} if runs else without_filters(host, path),
     )
     return parse_status(output)
 
@@ -88,7 +93,7 @@ def git_state(host: Host, path: str, base: str | None = None) -> GitState:
 
     Raises GitFailed when ``path`` is no checkout.
     """
-    seen = read_status(host, path, ignored=False)
+    seen = read_status(host, path, ignored=False, runs=False)
     dirty = {*seen.staged, *seen.modified, *seen.conflicted, *seen.submodules, *seen.untracked}
     ahead = seen.ahead if seen.ahead is not None else _ahead_of(host, path, base)
     return GitState(seen.branch, len(dirty), ahead)

@@ -83,7 +83,7 @@ class Bench(NamedTuple):
         try:
             return await Executor(plan, hands, lambda _: None).run()
         finally:
-            hands.record()
+            hands.record(())
 
     def session(self, cave: str, agent: str = "claude") -> FakeSession:
         found = [s for s in self.sessions.sessions.values() if s.stamp.key == (cave, agent)]
