@@ -18,6 +18,7 @@ from agentcave.cli.declared import Declared
 from agentcave.cli.detaching import detach, is_detached
 from agentcave.cli.locking import locked
 from agentcave.cli.telling import Lines, Table
+from agentcave.cli.terminal import say
 from agentcave.cli.trusting import check_trust
 from agentcave.errors import CaveError, UsageError
 from agentcave.hosts import LocalHost
@@ -25,7 +26,7 @@ from agentcave.hosts.processes import identify
 from agentcave.reconcile.controllers import Identity, being_controller
 from agentcave.reconcile.flights import Setting, steady_clock
 from agentcave.reconcile.lock import Lock
-from agentcave.reconcile.loop import Loop
+from agentcave.reconcile.loop import HistoryGone, Loop
 from agentcave.reconcile.notify import notify
 from agentcave.state import State
 
@@ -35,6 +36,14 @@ def run(args: argparse.Namespace, located: projects.Located) -> int:
         raise UsageError("--detach goes with --watch", "agentcave up --watch --detach")
     if args.wait or args.wait_for:
         raise UsageError("--watch does not wait", "`agentcave wait` does, beside it")
+    while True:
+        try:
+            return _watch(args, located)
+        except HistoryGone as exc:
+            say(args, f"{exc}; beginning anew")
+
+
+def _watch(args: argparse.Namespace, located: projects.Located) -> int:
     document = projects.load(located)
     state = projects.state_for_writing(document.name, document.uid, document.file)
     with closing(state):

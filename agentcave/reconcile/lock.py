@@ -57,6 +57,13 @@ class Lock:
     def give(self) -> None:
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
+    def is_gone(self) -> bool:
+        """Whether somebody has deleted the file: then another one may hold a lock of this name."""
+        try:
+            return not os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
+        except FileNotFoundError:
+            return True
+
     def holder(self) -> str:
         """What whoever holds it has written."""
         return os.pread(self._descriptor, 4096, 0).decode(errors="replace").strip()

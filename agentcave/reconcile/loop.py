@@ -39,6 +39,10 @@ CONFIRM = 0.5
 """Seconds after which a file that declares less than before is read once more and believed."""
 
 
+class HistoryGone(CaveError):
+    """Somebody has deleted the project's history, and our locks with it: begin anew."""
+
+
 class Source(Protocol):
     """What is declared, wherever that is written."""
 
@@ -113,7 +117,12 @@ class Loop:
         await anyio.sleep(GATHER)
 
     async def _turn(self, tasks: TaskGroup) -> float:
-        """Look and begin what is to be done; the seconds to the next turn if nothing happens."""
+        """Look and begin what is to be done; the seconds to the next turn if nothing happens.
+
+        Raises HistoryGone.
+        """
+        if self._lock.is_gone():
+            raise HistoryGone(f"the project's history in {self._setting.state.folder} was deleted")
         if not self._locked and not self._lock.take():
             return BUSY  # a command works on the project
         self._locked = True

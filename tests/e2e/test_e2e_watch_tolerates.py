@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 
 from caving import ONE_CAVE, SLEEPER, Cave, Terminal, alive, eventually
-from watching import API, Watcher, comes_back, watching
+from watching import API, Watcher, comes_back, crash, watching
 
 Opener = Callable[..., Terminal]
 TWO = f"{ONE_CAVE}  web:\n    agents:\n      shell: {SLEEPER}\n"
@@ -129,3 +129,14 @@ def test_when_nothing_happens_it_asks_tmux_nothing(cave: Cave) -> None:
         assert calls.read_text().splitlines() == before
         watcher.looks_again()
         assert len(calls.read_text().splitlines()) == len(before) + 1
+
+
+def test_a_history_that_is_deleted_is_begun_anew(cave: Cave) -> None:
+    """Its locks went with it, and two holders of one name must not come to be."""
+    with watching(cave) as watcher:
+        before = cave.agents()
+        shutil.rmtree(cave.state())
+        watcher.settles()
+        assert cave.agents() == before
+        comes_back(cave, crash(cave))
+        cave.run("up", "-f", "caves.yaml", "--watch", code=75)
