@@ -43,10 +43,13 @@ def test_what_is_stopped_stays_stopped_until_it_is_started(cave: Cave) -> None:
         replaces(cave, watcher, API)
 
 
-def test_what_was_stopped_while_it_waited_does_not_come_with_its_dependency(cave: Cave) -> None:
+@pytest.mark.parametrize("verb", ["stop", "down"])
+def test_what_was_ended_while_it_waited_does_not_come_with_its_dependency(
+    cave: Cave, verb: str
+) -> None:
     cave.declare(WAITS)
     with watching(cave) as watcher:
-        cave.run("stop", "-f", "caves.yaml", "api")
+        cave.run(verb, "-f", "caves.yaml", "api")
         cave.tmux("send-keys", "-t", cave.agents()["shop/db/shell"].id, "exit 0", "Enter")
         eventually(lambda: watcher.saw("session-ended", "completed"))
         watcher.looks_again()

@@ -1,0 +1,72 @@
+"""What goes wrong under a controller: it tells, goes on with the rest, and tries again."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+
+import pytest
+from caving import AGENTCAVE, ONE_CAVE, Cave, Terminal, eventually
+from watching import API, WATCH, Told, Watcher, comes_back, crash, watching
+
+Opener = Callable[..., Terminal]
+ONE_IS_MISSING = f"""\
+{ONE_CAVE}  bad:
+    agents: {{tool: {{type: command, command: [no-such-program]}}}}
+"""
+FULL = "CREATE TRIGGER full BEFORE INSERT ON {} BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+TMUX = 'if test -e "$HOME/broken"; then echo lost >&2; exit 1; fi; exec {} "$@"'
+
+
+def change_history(cave: Cave, statement: str) -> None:
+    with closing(sqlite3.connect(cave.state() / "state.db")) as history:
+        history.execute(statement)
+        history.commit()
+
+
+def troubles(watcher: Watcher) -> list[Told]:
+    return watcher.saw("look", "failed") + watcher.saw("start-session", "failed")
+
+
+def test_an_agent_that_is_not_installed_stops_no_other(cave: Cave) -> None:
+    cave.declare(ONE_IS_MISSING)
+    with watching(cave) as watcher:
+        eventually(lambda: watcher.saw("start-session", "failed", "bad"))
+        assert list(cave.agents()) == [API]
+        comes_back(cave, crash(cave))
+        row = cave.ps()["bad/tool"]
+        assert (row["phase"], "no-such-program" in row["reason"]) == ("pending", True)
+
+
+@pytest.mark.parametrize("table", ["agents", "events"])
+def test_a_history_that_takes_nothing_is_told_and_does_not_end_it(cave: Cave, table: str) -> None:
+    with watching(cave) as watcher:
+        change_history(cave, FULL.format(table))
+        before = crash(cave)
+        eventually(lambda: troubles(watcher))
+        change_history(cave, "DROP TRIGGER full")
+        comes_back(cave, before)
+        assert any("disk is full" in event["error"] for event in troubles(watcher))
+
+
+def test_the_live_table_outlasts_a_tmux_that_fails_for_a_while(
+    cave: Cave, on_terminal: Opener
+) -> None:
+    real = cave.shell("command -v tmux").out.strip()
+    path = cave.program("tmux", TMUX.format(real))
+    words = (*AGENTCAVE, *WATCH[:-1])
+    table = on_terminal(*words, PATH=path, AGENTCAVE_SOCKET=cave.socket)
+    eventually(lambda: table.reads("running"))
+    (cave.home / "broken").touch()
+    eventually(lambda: table.reads("lost"))
+    (cave.home / "broken").unlink()
+    crash(cave)
+    eventually(lambda: table.reads("restart 1 of 5"))
+    table.type("\x03")
+    eventually(table.ended)
+    assert table.code == 130
+
+
+def test_a_reader_that_has_seen_enough_ends_it_without_a_word(cave: Cave) -> None:
+    done = cave.shell("$agentcave up -f caves.yaml --watch --json | head -n 1")
+    assert done.out.count("\n") == 1
+    assert done.err == ""
