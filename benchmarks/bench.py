@@ -14,7 +14,7 @@ class Sizes(NamedTuple):
     prompts: int = 200
     agents: int = 100
     real_prompts: int = 30
-    kills: int = 60
+    kills: int = 200
     edited: int = 200
     edits: int = 20
     quiet_seconds: int = 300

@@ -3,6 +3,8 @@
 import time
 
 FIRST, LONGEST = 1.0, 300.0
+LOOKING = 10.0
+"""The longest pause between two looks that fail: nothing else tells when the next would not."""
 
 
 class Delays:
@@ -15,7 +17,8 @@ class Delays:
     def failed(self, cave: str) -> None:
         """It waits a second, and twice as long with every further failure in a row."""
         count = self._failures[cave] = self._failures.get(cave, 0) + 1
-        self._due[cave] = time.monotonic() + min(FIRST * 2.0 ** min(count - 1, 16), LONGEST)
+        longest = LONGEST if cave else LOOKING
+        self._due[cave] = time.monotonic() + min(FIRST * 2.0 ** min(count - 1, 16), longest)
 
     def succeeded(self, cave: str) -> None:
         self._failures.pop(cave, None)

@@ -13,6 +13,7 @@ from agentcave.agents.reading import (
     fields,
     members,
     normal,
+    patient_search,
     screen_claims,
     seconds,
     told,
@@ -235,3 +236,11 @@ def test_normal_text_is_the_same_however_terminals_end_lines(text: str) -> None:
     once = normal(text)
     assert normal(once) == once
     assert normal(text.replace("\n", "\r\n")) == normal(text.replace("\r\n", "\n")) or "\r" in text
+
+
+def test_an_expression_that_takes_too_long_finds_nothing() -> None:
+    """It would take longer than there is time: 2 to the power of 40 steps."""
+    assert patient_search(r"(a+)+$", "a" * 40 + "!") is None
+    found = patient_search(r"^(\w+)\?$", "first\nsecond?\n")
+    assert found is not None
+    assert found.groups() == ("second",)

@@ -11,6 +11,10 @@ KEY = "sk-ant-api03-abcdefghijklmnop"
     ("text", "problem"),
     [
         ("{}", "3:1: caves: there are no caves"),
+        (f"{{{', '.join(f'c{n}: {{replicas: 1000, agents: {{demo: {{}}}}}}' for n in range(11))}}}",
+         "caves.c10: more than 10000 caves in all, replicas counted"),
+        (f"{{a: {{agents: {{demo: {{ready: {{output: '{'(' * 5000 + ')' * 5000}'}}}}}}}}}}",
+         "not a regular expression"),
         ("{a: {}}", "3:9: caves.a.agents: a cave needs at least one agent"),
         ("{a: }", "3:9: caves.a: this cave is empty (write {} for"),
         ("{a: {agents: {sh: {}}}}", "3:22: caves.a.agents.sh: the type is missing"),

@@ -91,3 +91,12 @@ def test_when_the_file_has_changed_everything_may_be_tried_again(tries: Delays) 
     assert tries.next() == float("inf")
     tries.failed("web")
     assert tries.next() == 1
+
+
+def test_looking_itself_is_never_put_off_for_long(tries: Delays, clock: Clock) -> None:
+    for cave in ("", "api"):
+        for _ in range(30):
+            tries.failed(cave)
+    assert tries.next() == delays.LOOKING
+    tries.succeeded("")
+    assert tries.next() == delays.LONGEST
