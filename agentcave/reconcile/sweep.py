@@ -11,7 +11,8 @@ import time
 from collections.abc import Collection
 
 from agentcave.errors import CaveError
-from agentcave.hosts.processes import Claims, carried, no_claims
+from agentcave.hosts.processes import Claims, carried, no_claims, snapshot
+from agentcave.sessions.strays import holders
 
 GRACE = 5.0
 FRESH = 60.0
@@ -37,8 +38,9 @@ def survivors(folder: str, live: Collection[str]) -> set[str]:
 
     It looks into every process, so it is for passes that start something.
     """
-    found = carried(os.fsencode(f"AGENTCAVE_SESSION_DIR={folder}/sessions/"))
-    return {os.fsdecode(name) for name in found}.difference(live)
+    marked = carried(os.fsencode(f"AGENTCAVE_SESSION_DIR={folder}/sessions/"))
+    holding = holders(folder)(snapshot()).values()
+    return {*map(os.fsdecode, marked), *holding}.difference(live)
 
 
 async def reap(
@@ -65,7 +67,10 @@ async def reap(
         one: Family(None, (os.fsencode(f"AGENTCAVE_SESSION_DIR={place}"),), signal.SIGTERM, GRACE)
         for one, place in places.items()
     }
-    ended = await end_families(families, claims=claims, spare=spare)
+    held = holders(folder)
+    ended = await end_families(
+        families, claims=lambda seen: {**claims(seen), **held(seen)}, spare=spare
+    )
     left = [f"{one.pid} ({why})" for end in ended.values() for one, why in end.left.items()]
     if left:
         raise CaveError(

@@ -21,6 +21,7 @@ from agentcave.hosts.processes import (
     snapshot,
 )
 from agentcave.model.observed import ObservedSession
+from agentcave.sessions.launch import HELD
 
 GRACE = 5.0
 UNKNOWN = ""
@@ -93,6 +94,27 @@ def claims(
     """For ``end_families`` by the ids of sessions, those without a pane included."""
     live = tuple(sessions)
     return lambda processes: attributed(server, live, processes)
+
+
+def holders(folder: str) -> Callable[[Mapping[int, Process]], Mapping[ProcessId, str]]:
+    """For ``end_families``: who holds the folder of a session of the project with this history.
+
+    The launch file opens it, and children inherit that whatever becomes of their environment. It
+    tells of survivors of a server that is no more; one link is read of each process.
+    """
+    start = os.path.join(os.path.realpath(folder), "sessions", "")
+
+    def look(processes: Mapping[int, Process]) -> dict[ProcessId, str]:
+        links = {
+            process.id: _link(f"/proc/{process.pid}/fd/{HELD}") for process in processes.values()
+        }
+        return {
+            one: link[len(start) :].removesuffix(" (deleted)")
+            for one, link in links.items()
+            if link.startswith(start)
+        }
+
+    return look
 
 
 def attributed(

@@ -44,6 +44,39 @@ def test_survivors_of_a_dead_server_are_ended_before_the_agent_starts_again(cave
     assert len(cave.agents()) == 1
 
 
+def test_orphans_without_a_mark_in_their_environment_do_not_outlive_a_dead_server(
+    cave: Cave,
+) -> None:
+    """They went to init; the descriptor that they inherited is all that tells whose they were."""
+    cave.declare(STUBBORN.replace("ignore HUP; spawn stubborn 2", "ignore HUP"))
+    cave.up()
+    cave.run("send", "-f", "caves.yaml", "api", "spawn orphan")
+    eventually(lambda: "* spawned orphan: " in cave.screen("shop/api/demo"))
+    said = cave.screen("shop/api/demo").partition("* spawned orphan: ")[2].split()[0]
+    server = int(cave.tmux("display-message", "-p", "#{pid}"))
+    os.kill(server, signal.SIGKILL)
+    eventually(lambda: not alive(server))
+    assert alive(int(said))
+
+    cave.up()
+    assert not alive(int(said))
+    assert len(cave.agents()) == 1
+
+
+def test_what_belongs_to_no_session_is_shown_and_ended_by_down(cave: Cave) -> None:
+    cave.declare(STUBBORN.replace("ignore HUP; spawn stubborn 2", ""))
+    cave.up()
+    cave.run("send", "-f", "caves.yaml", "api", "spawn stray")
+    eventually(lambda: "* spawned stray: " in cave.screen("shop/api/demo"))
+    pid = int(cave.screen("shop/api/demo").partition("* spawned stray: ")[2].split()[0])
+    seen = cave.run("ps", "-f", "caves.yaml", "--json").json["strays"]
+    assert [one["pid"] for one in seen] == [pid]
+    assert f"process {pid} (" in cave.run("ps", "-f", "caves.yaml").err
+
+    cave.run("down", "-f", "caves.yaml")
+    assert not alive(pid)
+
+
 def test_children_of_a_crashed_agent_do_not_live_on_beside_the_new_one(cave: Cave) -> None:
     cave.declare(STUBBORN)
     cave.up()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from caving import Cave
 
 PROGRAMS = ("tmux", "git")
-CALLER = 'case $(tr "\\0" " " <"/proc/$PPID/cmdline") in *agentcave*) kill -9 "$PPID" ;; esac'
+CALLER = 'case $(tr "\\0" " " <"/proc/$PPID/cmdline") in *agentcave*) kill -s "$signal" "$PPID" ;; esac'
 NO_TERMINAL = "create session failed: fork failed: No space left on device"
 REFUSING = f"sed 's/^new-session .*/source-file \"{NO_TERMINAL}\"/'"
 HARMS: Mapping[str, str] = {
@@ -32,7 +32,7 @@ HARMS: Mapping[str, str] = {
 SCRIPT = """\
 #!/bin/sh
 set -C
-real={real}
+real={real} signal={signal}
 n=1
 while ! {{ printf '%s\\n' "{name} $*" >"{log}/$n"; }} 2>/dev/null && [ "$n" -lt 999 ]; do
     n=$((n + 1))
@@ -59,14 +59,24 @@ class Calls(NamedTuple):
         return [call for call in self.made() if not is_reading(call)]
 
 
-def wrap(cave: Cave, condition: str = "false", harm: str = "after") -> Calls:
-    """Put wrappers first in PATH; ``condition`` is shell, about ``$n`` (the call's number)."""
+def wrap(
+    cave: Cave, condition: str = "false", harm: str = "after", signal: str = "KILL"
+) -> Calls:
+    """Put wrappers first in PATH; ``condition`` is shell, about ``$n`` (the call's number).
+
+    ``signal``: what the caller gets, of the harms that kill it.
+    """
     folder = cave.home / f"wrapped-{len(list(cave.home.glob('wrapped-*')))}"
     log = folder / "calls"
     log.mkdir(parents=True)
     for name in PROGRAMS:
         text = SCRIPT.format(
-            real=shutil.which(name), name=name, log=log, condition=condition, harm=HARMS[harm]
+            real=shutil.which(name),
+            signal=signal,
+            name=name,
+            log=log,
+            condition=condition,
+            harm=HARMS[harm],
         )
         (folder / name).write_text(text)
         (folder / name).chmod(0o755)
