@@ -28,7 +28,7 @@ def is_detached() -> bool:
 def detach(
     args: argparse.Namespace, located: projects.Located, document: config.Document, folder: str
 ) -> int:
-    """Start one, and return once it has looked at everything for the first time."""
+    """Start one, and return once its first pass is done."""
     if other := controller_of(folder):
         raise Busy(
             f"a controller (pid {other.pid}) keeps this project as declared",
@@ -70,7 +70,9 @@ async def _start(
                 raise CaveError(f"the controller ended at once:\n{said}")
             if time.monotonic() >= deadline:
                 name = session_name(document.name, "", NAME)
-                raise DeadlineExceeded(f"{name} has not looked within {args.timeout}")
+                raise DeadlineExceeded(
+                    f"{name} was not done with its first pass within {args.timeout}"
+                )
             await anyio.sleep(LOOK)
 
 

@@ -107,11 +107,11 @@ def _only(error: BaseException) -> BaseException:
 
 
 def _looked(loop: Loop, setting: Setting, identity: Identity, shown: Lines | Table) -> None:
-    if loop.seen is not None and not identity.watching:
+    if loop.is_resting and not identity.watching:
         with contextlib.suppress(CaveError):  # a full disk: it is tried at the next look
             identity.is_watching()
-        notify(setting.environ, "READY=1")
-    notify(setting.environ, f"STATUS={loop.problem or 'as declared'}")
+    if loop.seen is not None:  # a long setup is no reason for a service manager to give up
+        notify(setting.environ, "READY=1", f"STATUS={loop.problem or 'as declared'}")
     shown.show(loop, setting)
 
 

@@ -15,7 +15,7 @@ NAME = "controller"
 
 
 class Controller(NamedTuple):
-    """``detached``: it has a tmux session for itself. ``watching``: once its first look is done.
+    """``detached``: it has a tmux session for itself. ``watching``: once its first pass is done.
 
     ``since`` is in seconds since the epoch.
     """
@@ -55,7 +55,7 @@ class Identity:
         return self._ours.watching
 
     def is_watching(self) -> None:
-        """The first look is done."""
+        """The first pass is done."""
         self._sign(self._ours._replace(watching=True))
 
     def _sign(self, ours: Controller) -> None:

@@ -96,6 +96,11 @@ class Loop:
     def problem(self) -> str | None:
         return self._wrong or self._failed
 
+    @property
+    def is_resting(self) -> bool:
+        """Whether it has looked, and nothing is on its way."""
+        return self.seen is not None and not self._flights.busy
+
     async def run(self, looked: Callable[[], None]) -> None:
         """Keep the world as declared until cancelled. ``looked`` is called after every look."""
         try:

@@ -9,7 +9,9 @@ from typing import NamedTuple
 from caving import Cave
 
 PROGRAMS = ("tmux", "git")
-CALLER = 'case $(tr "\\0" " " <"/proc/$PPID/cmdline") in *agentcave*) kill -s "$signal" "$PPID" ;; esac'
+CALLER = (
+    'case $(tr "\\0" " " <"/proc/$PPID/cmdline") in *agentcave*) kill -s "$signal" "$PPID" ;; esac'
+)
 NO_TERMINAL = "create session failed: fork failed: No space left on device"
 REFUSING = f"sed 's/^new-session .*/source-file \"{NO_TERMINAL}\"/'"
 HARMS: Mapping[str, str] = {
@@ -59,9 +61,7 @@ class Calls(NamedTuple):
         return [call for call in self.made() if not is_reading(call)]
 
 
-def wrap(
-    cave: Cave, condition: str = "false", harm: str = "after", signal: str = "KILL"
-) -> Calls:
+def wrap(cave: Cave, condition: str = "false", harm: str = "after", signal: str = "KILL") -> Calls:
     """Put wrappers first in PATH; ``condition`` is shell, about ``$n`` (the call's number).
 
     ``signal``: what the caller gets, of the harms that kill it.

@@ -1,35 +1,33 @@
-"""What a controller is doing when it is met by a fault, and what must be afterwards."""
+"""What a controller is doing when a fault meets it, and what must be afterwards."""
 
-import os
-import shlex
 import signal
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
-from calls import Calls, wrap
-from caving import SLEEPER, Cave, eventually
+from calls import wrap
+from caving import Cave, eventually
 from invariants import Promise
-from scenarios import AFTER, edited, living, nothing_yet
-from sightings import look, server_pid
-from watching import Watcher, crash
+from scenarios import AFTER, living, nothing_yet
+from watching import Watcher, crash, pid_of
 
-Prepare = Callable[[Cave], Promise]
+HARMS = ("before", "meanwhile", "late", "after")
+SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM}
+CODES = {"KILL": -signal.SIGKILL, "TERM": 128 + signal.SIGTERM}
 
 
 class Reign(NamedTuple):
-    """``prepare``: the world before there is a controller. ``provoke``: what it then answers to.
+    """``prepare``: the world before there is a controller. ``provoke``: what it answers to.
 
-    ``calls``: what the answer needs at most.
+    ``provoke`` returns what is promised from then on. ``calls``: what the answer needs at most.
     """
 
-    prepare: Prepare
-    provoke: Callable[[Cave], object] | None
+    prepare: Callable[[Cave], Promise]
+    provoke: Callable[[Cave, Promise], Promise]
     calls: int
 
 
 class Fault(NamedTuple):
-    """The call of a reign, counted since it was provoked, at which the controller is signalled."""
+    """The controller gets the signal at one of its calls, counted since it was provoked."""
 
     reign: str
     signal: str
@@ -40,17 +38,77 @@ class Fault(NamedTuple):
         return "-".join(map(str, self))
 
 
-def edit(cave: Cave) -> None:
+def nothing_more(cave: Cave, promise: Promise) -> Promise:
+    return promise
+
+
+def a_crash(cave: Cave, promise: Promise) -> Promise:
+    crash(cave)
+    return promise
+
+
+def an_edit(cave: Cave, promise: Promise) -> Promise:
+    """One cave is new, one gone, one gets another environment, and a context to seed."""
     cave.declare(AFTER)
+    return promise._replace(agents=["api/shell", "lib/shell", "docs/shell", "new/shell"])
 
 
-def kill_the_server(cave: Cave) -> None:
+def a_dead_server(cave: Cave, promise: Promise) -> Promise:
     cave.tmux("kill-server")
+    return promise
 
 
 REIGNS = {
-    "beginning": Reign(nothing_yet, None, 60),
-    "replacing": Reign(living, crash, 24),
-    "editing": Reign(living, edit, 60),
-    "raising": Reign(living, kill_the_server, 30),
+    "beginning": Reign(nothing_yet, nothing_more, 70),
+    "replacing": Reign(living, a_crash, 12),
+    "editing": Reign(living, an_edit, 76),
+    "raising": Reign(living, a_dead_server, 16),
 }
+
+
+def faults_of(name: str) -> list[Fault]:
+    return [
+        Fault(name, sent, harm, number)
+        for sent in SIGNALS
+        for harm in HARMS
+        for number in range(1, REIGNS[name].calls + 1)
+    ]
+
+
+class Answer(NamedTuple):
+    """``calls``: what the controller called since it was provoked."""
+
+    promise: Promise
+    code: int
+    calls: list[str]
+
+
+def met(cave: Cave, fault: Fault) -> Answer:
+    """A controller that ends by the fault, or by the same signal once all is as declared."""
+    reign, aim = REIGNS[fault.reign], cave.home / "aim"
+    promise = reign.prepare(cave)
+    calls = wrap(cave, f'[ "$n" = "$(cat {aim})" ]', fault.harm, fault.signal)
+    aim.write_text(str(fault.number) if reign.provoke is nothing_more else "none")
+    before, made = pid_of(cave), 0
+    watcher = Watcher(cave, PATH=calls.path)
+    try:
+        if reign.provoke is not nothing_more:
+            watcher.settles()
+            made = len(calls.made())
+            aim.write_text(str(made + fault.number))
+        promise = reign.provoke(cave, promise)
+        eventually(lambda: has_ended(watcher) or is_as_promised(cave, promise, before), 40)
+        watcher.rests()
+    finally:
+        done = watcher.end(SIGNALS[fault.signal])
+    return Answer(promise, done.code, calls.made()[made:])
+
+
+def is_as_promised(cave: Cave, promise: Promise, before: int | None) -> bool:
+    """All agents live, and the first of them is another process than before."""
+    live = {name.removeprefix("shop/") for name in cave.agents()}
+    return live == {*promise.agents} and pid_of(cave) != before
+
+
+def has_ended(watcher: Watcher) -> bool:
+    return watcher.process.poll() is not None
