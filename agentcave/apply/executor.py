@@ -83,6 +83,9 @@ class Executor:
         except CaveError as exc:
             self.late = self.late or isinstance(exc, DeadlineExceeded)
             self._report(step, "failed", str(exc), time.monotonic() - began)
+        except OSError as exc:
+            where = f"{exc.filename}: " if exc.filename else ""
+            self._report(step, "failed", f"{where}{exc.strerror}", time.monotonic() - began)
         else:
             self._report(step, "done", None, time.monotonic() - began)
 

@@ -15,6 +15,7 @@ from agentcave.apply.secrets import Secrets
 from agentcave.apply.tools import Tools
 from agentcave.errors import CaveError, DeadlineExceeded
 from agentcave.model.desired import DesiredAgent, DesiredCave
+from agentcave.model.names import SETUP
 from agentcave.model.observed import (
     History,
     Intent,
@@ -23,6 +24,7 @@ from agentcave.model.observed import (
     SeedRecord,
     WorkspaceRecord,
 )
+from agentcave.model.spec import CaveSpec
 from agentcave.plan.actions import (
     CreateWorkspace,
     RemoveWorkspace,
@@ -175,12 +177,22 @@ class Hands:
 
     async def _setup(self, cave: DesiredCave) -> None:
         """Run the argv lists of ``setup`` in turn; their output is kept in the state."""
-        spec, host = cave.spec, self._tools.host
-        folder = self._tools.state.folder
-        # By this mark the next pass finds what goes on when this one is killed.
-        mark = {"AGENTCAVE_SESSION_DIR": os.path.join(folder, "sessions", f"setup-{spec.name}")}
-        environment = {**await self._launches.environment(spec, None), **mark}
-        path = os.path.join(folder, f"setup-{spec.name}.log")
+        spec = cave.spec
+        mark = os.path.join(self._tools.state.folder, "sessions", f"{SETUP}{spec.name}")
+        environment = await self._launches.environment(spec, None)
+        os.makedirs(mark, mode=0o700, exist_ok=True)  # what is left there, the next pass ends
+        try:
+            await self._run_setup(spec, {**environment, "AGENTCAVE_SESSION_DIR": mark})
+        finally:
+            os.rmdir(mark)
+        records = self._tools.state.workspaces()
+        record = records.get(spec.name) or _record(cave, ready=True)
+        finished = record._replace(setup=setup_fingerprint(spec.setup))
+        self._tools.state.put_workspaces({spec.name: finished})
+
+    async def _run_setup(self, spec: CaveSpec, environment: Mapping[str, str]) -> None:
+        host = self._tools.host
+        path = os.path.join(self._tools.state.folder, f"setup-{spec.name}.log")
         output = b""
         for argv in spec.setup:
             done = await host.run(
@@ -195,10 +207,6 @@ class Hands:
                     f"setup: `{argv[0]}` failed with exit status {done.returncode}\n{shown}",
                     f"all of its output: {path}",
                 )
-        records = self._tools.state.workspaces()
-        record = records.get(spec.name) or _record(cave, ready=True)
-        finished = record._replace(setup=setup_fingerprint(spec.setup))
-        self._tools.state.put_workspaces({spec.name: finished})
 
     async def _start(self, agent: DesiredAgent, replaced: ObservedSession | None) -> None:
         announced = self._announced[agent.key]

@@ -91,6 +91,22 @@ def parse(stat: bytes) -> Process:
     )
 
 
+def has_ended(pid: int) -> bool:
+    """Whether there is no process of this id, or one that is only waited for; cheap."""
+    try:
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        stat = os.read(descriptor, 512)
+    except ProcessLookupError:
+        return True
+    finally:
+        os.close(descriptor)
+    state = stat[stat.rfind(b")") + 2 :][:1]
+    return state in (b"X", b"x") or (state == b"Z" and identify(pid) is None)
+
+
 def identify(pid: int) -> ProcessId | None:
     """The lasting identity of a live process; None when it has ended."""
     process = look(pid)

@@ -181,9 +181,15 @@ def _take(unwritten: list["Event"], emit: Emit, event: "Event") -> None:
 
 
 def remains(seen: Pass, state: State) -> set[str]:
-    """Sessions that are no more, and of which something is left; the whole of it before a start."""
+    """Sessions that are no more, and of which something is left.
+
+    Every process is looked into before a start where nothing is known of what was there before.
+    """
     left = set(left_over(seen, state))
-    return left | survivors(state.folder, _live(seen)) if _starting(seen.plan) else left
+    starts = [step.action for step in seen.plan.planned if isinstance(step.action, StartSession)]
+    if any(start.dead is None for start in starts):
+        left |= survivors(state.folder, _live(seen))
+    return left
 
 
 async def end_remains(state: State, sight: Sight, ids: Collection[str]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Collection
 
 from agentcave.errors import CaveError
 from agentcave.hosts.processes import Claims, carried, no_claims, snapshot
+from agentcave.model.names import SETUP
 from agentcave.sessions.strays import holders
 
 GRACE = 5.0
@@ -40,7 +41,8 @@ def survivors(folder: str, live: Collection[str]) -> set[str]:
     """
     marked = carried(os.fsencode(f"AGENTCAVE_SESSION_DIR={folder}/sessions/"))
     holding = holders(folder)(snapshot()).values()
-    return {*map(os.fsdecode, marked), *holding}.difference(live)
+    found = {*map(os.fsdecode, marked), *holding}.difference(live)
+    return {name for name in found if not name.startswith(SETUP)}  # it may have begun a daemon
 
 
 async def reap(

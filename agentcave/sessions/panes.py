@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from agentcave.errors import CaveError, Unavailable
 from agentcave.hosts import Host, Pending
-from agentcave.hosts.processes import identify
+from agentcave.hosts.processes import has_ended
 from agentcave.model.observed import ObservedSession
 from agentcave.sessions.stamp import decode
 from agentcave.tmux import (
@@ -80,7 +80,7 @@ class Reading:
 
 def _has_ended(session: ObservedSession) -> bool:
     """Whether the process of a pane that tmux takes for alive has ended."""
-    return not session.dead and identify(session.pid) is None
+    return not session.dead and has_ended(session.pid)
 
 
 def stamped(rows: Iterable[PaneRow]) -> list[ObservedSession]:

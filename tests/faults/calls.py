@@ -12,13 +12,15 @@ PROGRAMS = ("tmux", "git")
 CALLER = (
     'case $(tr "\\0" " " <"/proc/$PPID/cmdline") in *agentcave*) kill -s "$signal" "$PPID" ;; esac'
 )
+SERVER = f'case $* in *" -D") {CALLER}; exec "$real" "$@" ;; esac'
+"""A tmux server is a call that does not return: after it comes the same as meanwhile."""
 NO_TERMINAL = "create session failed: fork failed: No space left on device"
 REFUSING = f"sed 's/^new-session .*/source-file \"{NO_TERMINAL}\"/'"
 HARMS: Mapping[str, str] = {
     "before": f"{CALLER}; exit 1",
     "meanwhile": f'{CALLER}; exec "$real" "$@"',
     "late": f'{CALLER}; sleep 0.7; exec "$real" "$@"',
-    "after": f'"$real" "$@"; {CALLER}; exit 1',
+    "after": f'{SERVER}; "$real" "$@"; {CALLER}; exit 1',
     "fails": "echo 'it does not feel like it' >&2; exit 1",
     "hangs": "exec sleep 300",
     "babbles": "printf 'gar\\tbage\\n\\033]0;x\\007 1 2 3 \\377\\376 %s\\n' '$(id)'; exit 0",

@@ -12,7 +12,11 @@ from watching import Watcher, crash, pid_of
 
 HARMS = ("before", "meanwhile", "late", "after")
 SIGNALS = {"KILL": signal.SIGKILL, "TERM": signal.SIGTERM}
-CODES = {"KILL": -signal.SIGKILL, "TERM": 128 + signal.SIGTERM}
+CODES = {
+    "KILL": {-signal.SIGKILL},
+    "TERM": {128 + signal.SIGTERM, -signal.SIGTERM},
+}
+"""How it ends; by the signal itself when a second one meets it on its last steps."""
 
 
 class Reign(NamedTuple):

@@ -1,5 +1,7 @@
 """A controller that is killed or ended around any of its calls: a single ``up`` converges."""
 
+import signal
+
 import pytest
 from caving import Cave
 from invariants import heal
@@ -13,7 +15,7 @@ CHOSEN = [fault for name in REIGNS for fault in some(faults_of(name), 4, name)]
 @pytest.mark.parametrize("fault", some(REACHES, 1, "reigns"), ids=str)
 def test_the_matrix_reaches_every_call_of_a_controller(cave: Cave, fault: Fault) -> None:
     answer = met(cave, fault)
-    assert answer.code == CODES["TERM"]
+    assert answer.code == 128 + signal.SIGTERM
     assert len(answer.calls) <= REIGNS[fault.reign].calls, answer.calls
     heal(cave, answer.promise)
 
@@ -23,5 +25,5 @@ def test_a_controller_that_ends_at_a_call_leaves_what_the_next_up_heals(
     cave: Cave, fault: Fault
 ) -> None:
     answer = met(cave, fault)
-    assert answer.code == CODES[fault.signal]
+    assert answer.code in CODES[fault.signal]
     heal(cave, answer.promise)
