@@ -73,7 +73,8 @@ def _keep(args: argparse.Namespace, located: projects.Located, state: State) -> 
             change_intents(state, [*named, *gone], "running")
         key = state.ensure_key()
         setting = Setting(LocalHost(), socket, state, environ, key, steady_clock(), {})
-        shown = Lines() if args.json or not os.isatty(1) else Table(args)
+        live = os.isatty(1) and environ.get("TERM", "dumb") != "dumb" and not args.json
+        shown = Table(args) if live else Lines()
         _tidy_regularly()
         with Lock(os.path.join(state.folder, "lock")) as lock:
             loop = Loop(

@@ -11,6 +11,9 @@ from fakes.serving import FakeApi, Refusal, Reply, Request, json_reply
 
 REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 FRAME = re.compile(r'\n*<pasted_content id="(\w+)">\n(.*)\n</pasted_content id="\1">\n*', re.DOTALL)
+SUMMARISE = "an <analysis> block followed by a <summary> block"
+"""What Claude Code asks for when it compacts a conversation; ``SUMMARY`` is answered."""
+SUMMARY = "Much was said, and this is the fake summary of it."
 ERRORS = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -62,6 +65,8 @@ class AnthropicApi(FakeApi[Turn]):
         prompt, after_tool = _newest(request.body)
         if after_tool:
             return iter(["TOOL DONE"])
+        if SUMMARISE in prompt:
+            return iter([f"<analysis>fake</analysis>\n<summary>{SUMMARY}</summary>"])
         return self._obey(request, prompt)
 
     def _obey(self, request: Request, prompt: str) -> Iterator[str] | Block | Refusal:
