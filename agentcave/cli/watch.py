@@ -111,8 +111,9 @@ def _looked(loop: Loop, setting: Setting, identity: Identity, shown: Lines | Tab
     if loop.is_resting and not identity.watching:
         with contextlib.suppress(CaveError):  # a full disk: it is tried at the next look
             identity.is_watching()
-    if loop.seen is not None:  # a long setup is no reason for a service manager to give up
-        notify(setting.environ, "READY=1", f"STATUS={loop.problem or 'as declared'}")
+    if loop.looks == 1:  # a long setup is no reason for a service manager to give up
+        notify(setting.environ, "READY=1")
+    notify(setting.environ, f"STATUS={loop.problem or 'as declared'}")
     shown.show(loop, setting)
 
 

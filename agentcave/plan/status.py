@@ -37,10 +37,10 @@ def status_of(
         judgement = judgement or Judgement(Activity.UNKNOWN)
         reason = "not in caves.yaml" if agent is None else told(judgement)
         return Status(Phase.RUNNING, judgement.activity, reason, judgement)
-    if session is not None:
-        return _ended(agent, session.exit_status, session.signal, history, watch)
-    if history.intent == "stopped" or history.ended == "stopped":
+    if history.intent == "stopped" or history.ended == "stopped":  # its pane goes in a moment
         return Status(Phase.STOPPED, None, "stopped by hand; `agentcave start` starts it")
+    if session is not None and history.intent != "down":
+        return _ended(agent, session.exit_status, session.signal, history, watch)
     if history.ended is not None:
         return _ended(agent, history.exit_status, history.signal, history, watch)
     if watch is not None and watch.unmet:

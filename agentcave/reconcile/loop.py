@@ -62,7 +62,7 @@ class Loop:
 
     ``whole``: what left the file is removed too. ``revive``: what starts at first although it is
     complete. ``refresh``: seconds between two calls of ``looked`` for a person who looks on.
-    ``seen`` is the last look; ``problem``, why things are not kept as declared now.
+    ``seen`` is the last of its ``looks``; ``problem``, why things are not kept as declared now.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class Loop:
         self._wrong: str | None = None
         self._failed: str | None = None
         self.seen: Pass | None = None
+        self.looks = 0
 
     @property
     def problem(self) -> str | None:
@@ -136,6 +137,7 @@ class Loop:
             self._lock.sign(signature("up --watch"))
             self._reload()
             seen = self.seen = await self._look()
+            self.looks += 1
             self._tell_blocked(seen.plan)
             self._flights.launch(tasks, seen)
         except CaveError as exc:

@@ -225,3 +225,10 @@ def test_every_column_of_a_table_begins_at_one_place(cells: list[list[str]]) -> 
     for line, row in zip(lines[1:], cells, strict=True):
         assert line.ljust(third + 9)[second:].startswith(row[1])
         assert line.ljust(third + 9)[third:].startswith(row[2])
+
+
+@pytest.mark.parametrize(("intent", "phase"), [("stopped", "stopped"), ("down", "pending")])
+def test_what_is_just_being_ended_has_not_failed(intent: str, phase: str) -> None:
+    """Its process has ended, and its pane is still there."""
+    (row,) = rows(dead(API, None, signal=15), history=remembered(API, intent=intent))
+    assert row.status.phase == phase
