@@ -93,11 +93,8 @@ class Flights:
         steps = [step for step in seen.plan.planned if self._is_free(step)]
         if not steps:
             return
-        ids = {step.id for step in steps}
-        alone = [one._replace(after=tuple(ids.intersection(one.after))) for one in steps]
         self._steps.update(step.cave for step in steps)
-        plan = seen.plan._replace(steps=tuple(alone))
-        tasks.start_soon(self._fly, _about(seen._replace(plan=plan), {one.cave for one in alone}))
+        tasks.start_soon(self._fly, _about(_only(seen, steps), {step.cave for step in steps}))
 
     def _is_free(self, step: Step) -> bool:
         return step.cave not in self._steps and not self.delays.is_waiting(step.cave)
@@ -115,8 +112,7 @@ class Flights:
         """The same without the caves whose agents are not installed, which fail at once."""
         missing = dict(missing_programs(self._setting.host, seen, self._setting.environ))
         self._fail(flight, seen, missing)
-        steps = tuple(step for step in seen.plan.steps if step.cave not in missing)
-        return seen._replace(plan=seen.plan._replace(steps=steps))
+        return _only(seen, [step for step in seen.plan.steps if step.cave not in missing])
 
     async def _carry_out(self, seen: Pass, flight: "_Flight") -> None:
         setting, view = self._setting, View(seen.desired, seen.sight)
@@ -165,6 +161,13 @@ class Flights:
             del self._steps[cave]
             (self.delays.failed if cave in failed else self.delays.succeeded)(cave)
         self._landed()
+
+
+def _only(seen: Pass, steps: Collection[Step]) -> Pass:
+    """The same with these steps, which wait for no others."""
+    ids = {step.id for step in steps}
+    alone = tuple(step._replace(after=tuple(ids.intersection(step.after))) for step in steps)
+    return seen._replace(plan=seen.plan._replace(steps=alone))
 
 
 def _about(seen: Pass, caves: set[str]) -> Pass:
