@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from agentcave.sessions.tmux import TmuxSessionManager
 
 START_TIMEOUT = 30.0
+LOOK = 1.0
+"""Seconds after which tmux is asked whether what is waited for still lives."""
 INTERRUPTED = 1.0
 """Seconds that an interrupted start has to be read by its shell."""
 
@@ -199,11 +201,23 @@ class TmuxSession:
             manager.forget(ended)
 
     async def _taken(self, path: str) -> None:
-        """Wait until the pane's shell has read its launch file, which it empties first."""
+        """Wait until the pane's shell has read its launch file, which it empties first.
+
+        Raises CaveError when the shell is gone, by its own death or its server's.
+        """
+        for _ in range(int(START_TIMEOUT / LOOK)):
+            if await self._emptied(path):
+                return
+            seen = (await self.manager.panes()).get(self.id)
+            if (seen is None or seen.dead) and os.stat(path).st_size:
+                raise CaveError(f"{self.name} was ended from outside before it ran")
+        raise DeadlineExceeded(f"{self.name} did not start within {START_TIMEOUT:g} s")
+
+    async def _emptied(self, path: str) -> bool:
         pause = 0.001
-        with anyio.move_on_after(START_TIMEOUT):
+        with anyio.move_on_after(LOOK):
             while os.stat(path).st_size:
                 await anyio.sleep(pause)
                 pause = min(pause * 2, 0.05)
-            return
-        raise DeadlineExceeded(f"{self.name} did not start within {START_TIMEOUT:g} s")
+            return True
+        return False

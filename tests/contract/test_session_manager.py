@@ -509,6 +509,29 @@ async def test_a_failed_start_leaves_no_launch_file(real: Place) -> None:
     assert list(Path(real.home, "state").glob("agentcave/*/sessions/*")) == []
 
 
+class Murderous(LocalHost):
+    """Puts another script where the launch file belongs."""
+
+    def __init__(self, script: bytes) -> None:
+        self.script = script
+
+    def write_file(self, path: str, data: bytes, mode: int = 0o600) -> None:
+        super().write_file(path, self.script if "/launch/" in path else data, mode)
+
+
+@pytest.mark.parametrize("victim", ["$$", "$PPID"])
+async def test_a_start_whose_shell_or_server_is_killed_is_not_waited_for(
+    real: Place, victim: str
+) -> None:
+    host = Murderous(f"kill -9 {victim}\n".encode())
+    socket = real.manager.server.socket
+    async with TmuxSessionManager(socket, host=host, environ=real.environment) as manager:
+        session = await manager.create_session(real.options())
+        with pytest.raises(CaveError, match="was ended from outside before it ran"):
+            await session.start()
+    assert list(Path(real.home, "state").glob("agentcave/*/launch/*")) == []
+
+
 async def test_what_tmux_refuses_is_a_cave_error(real: Place) -> None:
     session = await real.started()
     with pytest.raises(CaveError):
