@@ -136,12 +136,10 @@ class Flights:
     def _fail(self, flight: "_Flight", seen: Pass, why: Mapping[str, str]) -> None:
         """What cannot begin, or go on, with the reason for each cave."""
         at = self._setting.clock()
-        events = [
-            Event(at, step, "failed", why[step.cave]).record()
-            for step in seen.plan.steps
-            if step.cave in why and step.cave in flight.flying
-        ]
+        left = [step for step in seen.plan.steps if step.cave in why and step.id not in flight.told]
+        events = [Event(at, step, "failed", why[step.cave]).record() for step in left]
         flight.failed.update(why)
+        flight.told.update(step.id for step in left)
         for event in events:
             self._tell(event)
         with contextlib.suppress(CaveError):  # that is what has been told, as likely as not
@@ -192,17 +190,20 @@ def _about(seen: Pass, caves: set[str]) -> Pass:
 
 
 class _Flight:
-    """One pass on its way: the caves that fly, and those that have failed."""
+    """One pass on its way: the caves that fly, those that have failed, the steps told of."""
 
     def __init__(self, flights: Flights, caves: set[str]) -> None:
         self._flights = flights
         self.flying = caves
         self.failed: set[str] = set()
+        self.told: set[int] = set()
         self.error: CaveError | None = None
         self._over: set[str] = set()
         self._some_over = anyio.Event()
 
     def take(self, event: Event) -> None:
+        if event.result != "started":
+            self.told.add(event.step.id)
         if event.result == "failed":
             self.failed.add(event.step.cave)
         if self._flights.took(event):

@@ -5,13 +5,24 @@ from collections.abc import Callable
 from contextlib import closing
 
 import pytest
-from caving import AGENTCAVE, ONE_CAVE, Cave, Terminal, eventually
-from watching import API, WATCH, Told, Watcher, comes_back, crash, watching
+from caving import AGENTCAVE, ONE_CAVE, SLEEPER, Cave, Terminal, eventually
+from watching import API, WATCH, Told, Watcher, comes_back, crash, pid_of, watching
 
 Opener = Callable[..., Terminal]
 ONE_IS_MISSING = f"""\
 {ONE_CAVE}  bad:
     agents: {{tool: {{type: command, command: [no-such-program]}}}}
+"""
+CHAIN = """\
+version: 1
+name: shop
+caves:
+  api:
+    agents: {{shell: {{type: command, command: [{program}, infinity]}}}}
+  web:
+    depends_on: {{api: {{condition: started}}}}
+    environment: {{LEVEL: {level}}}
+    agents: {{shell: {sleeper}}}
 """
 FULL = "CREATE TRIGGER full BEFORE INSERT ON {} BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
 TMUX = 'if test -e "$HOME/broken"; then echo lost >&2; exit 1; fi; exec {} "$@"'
@@ -35,6 +46,16 @@ def test_an_agent_that_is_not_installed_stops_no_other(cave: Cave) -> None:
         comes_back(cave, crash(cave))
         row = cave.ps()["bad/tool"]
         assert (row["phase"], "no-such-program" in row["reason"]) == ("pending", True)
+
+
+def test_a_restart_that_comes_after_one_that_cannot_be_is_done_all_the_same(cave: Cave) -> None:
+    cave.declare(CHAIN.format(program="sleep", level="info", sleeper=SLEEPER))
+    with watching(cave) as watcher:
+        api, web = pid_of(cave), pid_of(cave, "shop/web/shell")
+        cave.declare(CHAIN.format(program="no-such-program", level="debug", sleeper=SLEEPER))
+        comes_back(cave, web, "shop/web/shell")
+        eventually(lambda: watcher.saw("restart-session", "failed", "api"))
+        assert pid_of(cave) == api
 
 
 @pytest.mark.parametrize("table", ["agents", "events"])

@@ -4,13 +4,14 @@ import os
 import shutil
 import signal
 import tempfile
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from calls import wrap
 from caving import SLEEPER, alive, eventually, finish, make_project
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from invariants import NO_TREASURE, Promise, heal
+from invariants import NO_TREASURE, Promise, check
 from sightings import carriers_of, look, server_pid
 from treasure import bury, record
 from worlds import GITCONFIG, end_world
@@ -93,8 +94,9 @@ class Life(RuleBasedStateMachine):
     @rule(name=names)
     def delete_a_workspace_without_work(self, name: str) -> None:
         place = self.cave.workspace(name)
-        if place.is_dir() and not (place / "new.txt").exists():
-            shutil.rmtree(place)
+        with self.at_rest():
+            if place.is_dir() and not (place / "new.txt").exists():
+                shutil.rmtree(place)
 
     @rule()
     def rename_and_split(self) -> None:
@@ -147,11 +149,18 @@ class Life(RuleBasedStateMachine):
     def teardown(self) -> None:
         try:
             self.cave.try_run("start", "-f", "caves.yaml")
-            agents = [f"{name}/shell" for name in self.declared]
-            heal(self.cave, Promise(agents, self.treasure))
+            self.mend()
+            check(self.cave, Promise([f"{name}/shell" for name in self.declared], self.treasure))
         finally:
             end_world(self.cave)
             shutil.rmtree(self.home)
+
+    def mend(self) -> None:
+        self.cave.up()
+
+    def at_rest(self) -> AbstractContextManager[None]:
+        """While nothing of the project changes by itself."""
+        return nullcontext()
 
     def command(self, *words: str) -> None:
         done = self.cave.try_run(words[0], "-f", "caves.yaml", *words[1:])

@@ -1,10 +1,11 @@
-"""A random life of one project, by hypothesis; it ends with ``up``, and all is as declared."""
+"""A random life of one project, by hypothesis; at its end it is mended, and all is as declared."""
 
 import os
 
 import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
+from kept_life import KeptLife
 from life import Life
 from matrix import FULL, SEED
 
@@ -13,9 +14,10 @@ STEPS = int(os.environ.get("AGENTCAVE_FAULTS_STEPS", "40" if FULL else "10"))
 
 
 @pytest.mark.timeout(4 * EXAMPLES * STEPS + 60)
-def test_whatever_happens_up_makes_it_as_declared() -> None:
+@pytest.mark.parametrize("life", [Life, KeptLife])
+def test_whatever_happens_it_is_made_as_declared(life: type[Life]) -> None:
     run_state_machine_as_test(
-        seed(SEED)(Life),
+        seed(SEED)(life),
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=STEPS,

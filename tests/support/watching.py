@@ -49,8 +49,15 @@ class Watcher:
 
     def rests(self) -> None:
         """Wait until nothing is on its way: it holds the project's lock meanwhile."""
+        with self.holding():
+            pass
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """While it can begin nothing; it looks again afterwards."""
         with open(self.cave.state() / "lock") as file:
             eventually(lambda: _taken(file), 40)
+            yield
 
     def looks_again(self) -> None:
         """Change the file without a consequence; wait until that has been taken over."""

@@ -38,25 +38,29 @@ class Work:
     """Stands for a pass: each of its steps ends when a test says so."""
 
     made: list["Work"]
+    _error: CaveError | None
 
     def __init__(self, tools: Any, sessions: Any, seen: Any, emit: Any) -> None:
         self.steps: tuple[Step, ...] = getattr(seen, "plan", seen).steps
         self.flushed = 0
         self._emit = emit
-        self._over = anyio.Event()
+        self._over, self._error = anyio.Event(), None
         Work.made.append(self)
 
     async def run(self) -> None:
         await self._over.wait()
+        if self._error is not None:
+            raise self._error
 
-    def end(self, cave: str, error: str | None = None) -> None:
-        """Every step of a cave is over; the pass is when that was the last one."""
+    def end(self, cave: str, error: str | None = None, agent: str | None = None) -> None:
+        """Every step of a cave is over, or that of one agent."""
         for step in self.steps:
-            if step.cave == cave:
+            if step.cave == cave and agent in (None, step.agent):
                 self._emit(Event(time.time(), step, "started"))
                 self._emit(Event(time.time(), step, "failed" if error else "done", error))
 
-    def finish(self) -> None:
+    def finish(self, error: CaveError | None = None) -> None:
+        self._error = error
         self._over.set()
 
     def flush(self) -> None:
@@ -230,6 +234,20 @@ async def test_a_pass_that_cannot_begin_fails_all_of_it(
     assert set(hangar.flights.busy) == set()
     assert hangar.flights.delays.is_waiting("web")
     assert hangar.landed >= 1
+
+
+async def test_a_pass_that_breaks_off_fails_what_it_has_not_done(hangar: Hangar) -> None:
+    async with anyio.create_task_group() as tasks:
+        hangar.flights.launch(tasks, seen(cave("api", "sh", "sh"), cave("bad", "no-such-program")))
+        await has(1)
+        Work.made[0].end("api", agent="a0")
+        Work.made[0].finish(CaveError("the disk is full"))
+    assert [f"{one['cave']}/{one['agent']} {one['outcome']}" for one in hangar.told] == [
+        "bad/a0 failed",
+        "api/a0 done",
+        "api/a1 failed",
+    ]
+    assert hangar.told[-1]["error"] == "the disk is full"
 
 
 async def test_when_the_controller_is_told_to_end_a_pass_writes_down_what_it_did(

@@ -1,0 +1,83 @@
+"""The same life beside a controller, which comes and goes; where it lives, it alone heals."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from caving import eventually
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+from life import Life
+from watching import Watcher
+
+PLAN = ("plan", "-f", "caves.yaml", "--detailed-exitcode")
+ENDS = {-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM, 78}
+"""It was ended, or met a broken file at its very beginning."""
+SENT = st.sampled_from([signal.SIGKILL, signal.SIGTERM])
+
+
+class KeptLife(Life):
+    """``watcher``: the last controller, if there was one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watcher: Watcher | None = None
+
+    @rule()
+    def begin_to_watch(self) -> None:
+        if not self.lives():
+            self.leave()
+            self.watcher = Watcher(self.cave)
+
+    @rule()
+    def let_it_settle(self) -> None:
+        if watcher := self.lives():
+            watcher.settles()
+
+    @rule(sent=SENT)
+    def end_it(self, sent: signal.Signals) -> None:
+        self.leave(sent)
+
+    @rule()
+    def pause_it(self) -> None:
+        """It is met wherever it is, perhaps with the lock in its hand."""
+        if watcher := self.lives():
+            watcher.process.send_signal(signal.SIGSTOP)
+            self.kill_an_agent()
+            self.write()
+            watcher.process.send_signal(signal.SIGCONT)
+
+    @contextmanager
+    def at_rest(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            if watcher := self.lives():
+                watcher.settles()
+                stack.enter_context(watcher.holding())
+            yield
+
+    def mend(self) -> None:
+        """Without a command of ours, unless nobody is there who would do it."""
+        if watcher := self.lives():
+            eventually(lambda: self.cave.try_run(*PLAN).code == 0, 60)
+            watcher.rests()
+            self.leave(signal.SIGTERM)
+        else:
+            super().mend()
+
+    def lives(self) -> Watcher | None:
+        """The controller; a `down` ends it too."""
+        if self.watcher is not None and self.watcher.process.poll() is None:
+            return self.watcher
+        return None
+
+    def leave(self, sent: signal.Signals = signal.SIGKILL) -> None:
+        """End the controller, if there is one, and read what it said to its end."""
+        if self.watcher is not None:
+            ended, self.watcher = self.watcher.end(sent), None
+            assert ended.code in ENDS, ended
+
+    def teardown(self) -> None:
+        try:
+            super().teardown()
+        finally:
+            self.leave()
