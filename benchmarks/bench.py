@@ -19,7 +19,7 @@ class Sizes(NamedTuple):
     edits: int = 20
     quiet_seconds: int = 300
     noisy_seconds: int = 60
-    churn_seconds: int = 600
+    churn_seconds: int = 3600
 
 
 QUICK = Sizes(

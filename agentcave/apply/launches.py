@@ -19,9 +19,9 @@ from agentcave.errors import CaveError
 from agentcave.model.desired import DesiredAgent
 from agentcave.model.observed import History, ObservedSession
 from agentcave.model.spec import AgentSpec, CaveSpec, StopSpec
-from agentcave.plan.diff import size_text
 from agentcave.plan.digest import declared_fields, environment_of, pack_fields
 from agentcave.plan.drift import NO_HISTORY
+from agentcave.plan.runs import size_text
 from agentcave.sessions import Session, SessionOptions
 from agentcave.sessions.base import fresh_id
 

@@ -35,9 +35,10 @@ from agentcave.plan.actions import (
     StartSession,
     StopSession,
 )
-from agentcave.plan.diff import setup_fingerprint, size_text
 from agentcave.plan.drift import NO_HISTORY
+from agentcave.plan.places import setup_fingerprint
 from agentcave.plan.plan import Plan, Step
+from agentcave.plan.runs import size_text
 from agentcave.sessions import Session, SessionGone
 from agentcave.sessions.delivery import Unconfirmed
 

@@ -127,7 +127,7 @@ def memory(bench: Bench) -> Iterator[Row]:
                 early = controller.resident
         late = controller.resident
     yield Row(
-        f"memory of a controller of {count}, {crashed} crashes in {seconds} s",
+        f"memory of a controller of {count}, {crashed} crashes in {seconds // 60} min",
         f"{late:.0f} MB",
         theirs=f"{early:.0f} MB after a quarter of it",
         target="≤ 90 MB, flat",

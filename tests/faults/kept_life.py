@@ -11,8 +11,7 @@ from life import Life
 from watching import Watcher
 
 PLAN = ("plan", "-f", "caves.yaml", "--detailed-exitcode")
-ENDS = {-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM, 78}
-"""It was ended, or met a broken file at its very beginning."""
+ENDS = {-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM}
 SENT = st.sampled_from([signal.SIGKILL, signal.SIGTERM])
 
 
@@ -37,6 +36,12 @@ class KeptLife(Life):
     @rule(sent=SENT)
     def end_it(self, sent: signal.Signals) -> None:
         self.leave(sent)
+
+    @rule()
+    def break_the_file(self) -> None:
+        """Where none was good before, a controller does not begin."""
+        self.let_it_settle()
+        super().break_the_file()
 
     @rule()
     def pause_it(self) -> None:

@@ -44,7 +44,8 @@ from agentcave.model.spec import (
 )
 from agentcave.model.status import Activity, Claim, Dialog, Judgement
 from agentcave.plan.desire import desire
-from agentcave.plan.diff import diff, setup_fingerprint
+from agentcave.plan.diff import diff
+from agentcave.plan.places import setup_fingerprint
 
 API = cave("api")
 
