@@ -13,6 +13,7 @@ from statistics import median, quantiles
 from bench import Bench
 from controlled import Controller, controlling, cpu
 from sandbox import AGENT, Sandbox, sandbox, write_directory_caves
+from supervised import supervising
 from table import Row
 from timing import tell
 
@@ -27,9 +28,15 @@ PRINTER = (
 def crashes(bench: Bench) -> Iterator[Row]:
     """kill -9 of one agent after another; each is given time to be healthy for a moment."""
     count, kills = bench.sizes.agents, bench.sizes.kills
-    with _watched(bench, count, restart="{max_restarts: 1000, initial: 1ms, max: 1ms}") as one:
+    spans, theirs = [], []
+    with (
+        _watched(bench, count, restart="{max_restarts: 1000, initial: 1ms, max: 1ms}") as one,
+        supervising(one[0], bench.program, count) as supervisor,
+    ):
         place, controller = one
-        spans = [_crash(place, controller, number % count) for number in range(kills)]
+        for number in range(kills):
+            spans.append(_crash(place, controller, number % count))
+            theirs.append(supervisor.crash(number))
         ended = [e for e in controller.events if e["action"] == "session-ended"]
     known = sum(event["cause"] == "ended by SIGKILL" for event in ended)
     slowest = quantiles(spans, n=20)[-1] * 1000
@@ -39,6 +46,14 @@ def crashes(bench: Bench) -> Iterator[Row]:
         theirs=f"95 % within {slowest:.0f} ms",
         target="95 % within 100 ms",
         met=slowest <= 100,
+    )
+    pairs = zip(spans, theirs, strict=True)
+    yield Row(
+        "the same",
+        f"{median(spans) * 1000:.0f} ms",
+        "supervisord, without terminals",
+        f"{median(theirs) * 1000:.0f} ms",
+        f"{median(ours / other for ours, other in pairs):.2f}x",
     )
     yield Row(
         f"{kills} ends noticed, with how they ended",
