@@ -107,6 +107,14 @@ def has_ended(pid: int) -> bool:
     return state in (b"X", b"x") or (state == b"Z" and identify(pid) is None)
 
 
+def stood_in(pid: int, folder: str) -> bool:
+    """Whether the working directory of a process is this one, and has been deleted (proc(5))."""
+    try:
+        return os.readlink(f"/proc/{pid}/cwd") == f"{folder} (deleted)"
+    except OSError:  # it has ended, or is another user's
+        return False
+
+
 def identify(pid: int) -> ProcessId | None:
     """The lasting identity of a live process; None when it has ended."""
     process = look(pid)

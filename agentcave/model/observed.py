@@ -38,6 +38,7 @@ class ObservedSession(NamedTuple):
     """One stamped pane. ``exit_status`` and ``signal`` are None while it lives.
 
     ``in_mode``: somebody scrolls in it, so it takes no keys. ``title`` is what the agent set.
+    ``uprooted``: the workspace that it began in has been deleted; another may stand in its place.
     """
 
     stamp: Stamp
@@ -51,6 +52,7 @@ class ObservedSession(NamedTuple):
     attached: bool = False
     in_mode: bool = False
     title: str = ""
+    uprooted: bool = False
 
     @property
     def is_controller(self) -> bool:

@@ -8,9 +8,9 @@ from agentcave.model.observed import ObservedSession
 from agentcave.plan.actions import ResizeSession, RestartSession, StartSession
 from agentcave.plan.beginning import Beginning, beginning
 from agentcave.plan.conditions import unmet
-from agentcave.plan.digest import DigestKey, same
+from agentcave.plan.digest import DigestKey
 from agentcave.plan.draft import Blocked, Draft
-from agentcave.plan.drift import NO_HISTORY, drift
+from agentcave.plan.drift import NO_HISTORY, drift, drift_text
 from agentcave.plan.order import awaited
 from agentcave.plan.places import prepared
 
@@ -108,7 +108,8 @@ class Runs:
         self, agent: DesiredAgent, session: ObservedSession, after: Sequence[int]
     ) -> Iterator[int]:
         draft, (cave, name) = self._draft, agent.key
-        cause = self._drift(agent, session)
+        changed = drift(draft.desired, agent, session, draft.observed, self._key)
+        cause = drift_text(session, changed) if changed else None
         asked = agent.key in draft.request.restart
         if asked or (cause is not None and draft.request.drifted):
             held = None if asked else draft.held(session)
@@ -121,12 +122,6 @@ class Runs:
                 yield step
         elif self._size_changed(agent):
             yield draft.add(ResizeSession(agent, session), cave, "size changed", name)
-
-    def _drift(self, agent: DesiredAgent, session: ObservedSession) -> str | None:
-        if agent.digest is None or same(agent.digest, session.stamp.digest):
-            return None
-        fields = drift(self._draft.desired, agent, self._draft.observed, self._key)
-        return f"{', '.join(fields)} changed"
 
     def _conversation(self, agent: DesiredAgent) -> tuple[bool, str]:
         """Whether a start begins a new conversation, and how to say so."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from agentcave.model.desired import DesiredAgent
 from agentcave.model.observed import History, ObservedSession
 from agentcave.model.status import Activity, Judgement, Phase, Status
-from agentcave.plan.restart import next_restart
+from agentcave.plan.restart import Verdict, next_restart
 
 RETRY = "`agentcave up` starts it again, `agentcave up --watch` whenever it ends"
 AGAIN = "`agentcave up` starts it again"
@@ -43,8 +43,12 @@ def status_of(
         return _ended(agent, session.exit_status, session.signal, history, watch)
     if history.ended is not None:
         return _ended(agent, history.exit_status, history.signal, history, watch)
-    if watch is not None and watch.unmet:
-        return Status(Phase.WAITING, None, f"waits for {watch.unmet}")
+    if agent is not None and watch is not None and history.intent != "down":
+        if watch.unmet:
+            return Status(Phase.WAITING, None, f"waits for {watch.unmet}")
+        if history.session is not None and history.ended_at is not None:
+            back = next_restart(agent.spec.restart, history, exited=False)
+            return _due("its session was taken away", back, watch)
     return Status(Phase.PENDING, None, "not started; `agentcave up` starts it")
 
 
@@ -84,7 +88,11 @@ def _ended(
         return Status(Phase.COMPLETED, None, how)
     if watch is None or agent is None:
         return Status(Phase.FAILED, None, f"{how}; {RETRY}")
-    verdict = next_restart(agent.spec.restart, history)
+    return _due(how, next_restart(agent.spec.restart, history), watch)
+
+
+def _due(how: str, verdict: Verdict, watch: Watch) -> Status:
+    """How an agent ended, and when a controller starts it again."""
     if verdict.due is None:
         return Status(Phase.FAILED, None, f"{how}; {verdict.why}; {AGAIN}")
     left = max(0.0, verdict.due - watch.now)

@@ -81,7 +81,7 @@ class Loop:
         self._whole, self._force, self._revive, self._refresh = whole, force, revive, refresh
         self.spec = source.read()
         self._wakeups = Wakeups(f"{setting.state.folder}/lock")
-        self._wakeups.watch_files(source.files())
+        self._watch_files()
         self._flights = Flights(setting, tell, self._wakeups.call)
         self._locked = False
         self._unsure = False
@@ -136,6 +136,7 @@ class Loop:
         try:
             self._lock.sign(signature("up --watch"))
             self._reload()
+            self._watch_files()
             seen = self.seen = await self._look()
             self.looks += 1
             self._tell_blocked(seen.plan)
@@ -162,8 +163,6 @@ class Loop:
         except CaveError as exc:
             self._wrong = self._differs("reload", str(exc), self._wrong)
             return
-        finally:
-            self._wakeups.watch_files(self._source.files())
         if spec is not self.spec:
             if _declares_less(spec, self.spec):
                 self._believed_at = time.monotonic() + CONFIRM
@@ -173,6 +172,12 @@ class Loop:
         elif self._wrong is not None:
             self._note("reload", "done")
         self._wrong = None
+
+    def _watch_files(self) -> None:
+        """Again at every turn: folders come and go."""
+        spaces = (cave.workspace for cave in self.spec.caves)
+        made = [space.path for space in spaces if space.type != "directory"]
+        self._wakeups.watch_files(self._source.files(), made)
 
     def _differs(self, action: str, error: str, before: str | None) -> str:
         if error != before:

@@ -16,6 +16,8 @@ from inotify_simple import INotify, flags
 
 CHANGED = flags.CLOSE_WRITE | flags.MOVED_TO | flags.MOVED_FROM | flags.CREATE | flags.DELETE
 
+GONE = flags.MOVED_FROM | flags.DELETE
+
 
 class Wakeups:
     """``files`` are watched through their folders, since editors replace files.
@@ -33,7 +35,7 @@ class Wakeups:
         self._files: frozenset[str] = frozenset()
         self._signal_file = signal_file
         self._called = anyio.Event()
-        self.files_changed = False
+        self._places: frozenset[str] = frozenset()
         self.watch_files(())
 
     def close(self) -> None:
@@ -59,10 +61,13 @@ class Wakeups:
             self._epoll.register(descriptor, select.EPOLLIN)
         return not self._ended
 
-    def watch_files(self, files: Collection[str]) -> None:
-        """Wait for changes of these, which need not exist, instead of the ones before."""
-        self._files = frozenset(files)
-        folders = {os.path.dirname(file) for file in (*files, self._signal_file)}
+    def watch_files(self, files: Collection[str], places: Collection[str] = ()) -> None:
+        """Wait for changes of these, which need not exist, instead of the ones before.
+
+        Of ``places``, which are folders, only that they go away is of interest.
+        """
+        self._files, self._places = frozenset(files), frozenset(places)
+        folders = {os.path.dirname(path) for path in (*files, *places, self._signal_file)}
         for folder in self._folders.keys() - folders:
             with contextlib.suppress(OSError):  # it went with its folder
                 self._inotify.rm_watch(self._folders[folder])
@@ -108,9 +113,9 @@ class Wakeups:
         happened = False
         for event in self._inotify.read(timeout=0):
             path = os.path.join(names.get(event.wd, ""), event.name)
-            overflow = bool(event.mask & flags.Q_OVERFLOW)
-            self.files_changed |= overflow or path in self._files
-            happened |= overflow or path in self._files or path == self._signal_file
+            happened |= bool(event.mask & flags.Q_OVERFLOW)
+            happened |= bool(event.mask & GONE) and path in self._places
+            happened |= path in self._files or path == self._signal_file
         return happened
 
     def _forget(self, pid: int) -> None:

@@ -10,8 +10,8 @@ from agentcave.model.spec import ProjectSpec, WorkspaceSpec
 from agentcave.model.status import ATTENTION, Judgement, Phase, Status
 from agentcave.plan.conditions import unmet
 from agentcave.plan.desire import desire
-from agentcave.plan.digest import DigestKey, same
-from agentcave.plan.drift import NO_HISTORY, drift
+from agentcave.plan.digest import DigestKey
+from agentcave.plan.drift import NO_HISTORY, drift, drift_text
 from agentcave.plan.status import Watch, status_of
 from agentcave.report.json import dumps
 from agentcave.report.text import one_line, paint, table
@@ -114,13 +114,13 @@ def _row(
     session = sessions[-1] if sessions else None
     history = observed.history.get(agent.key, NO_HISTORY)
     changed: tuple[str, ...] = ()
-    if session is not None and agent.digest and not same(agent.digest, session.stamp.digest):
-        changed = drift(desired, agent, observed, key)
+    if session is not None:
+        changed = drift(desired, agent, session, observed, key)
     judgement = observed.judged.get(session.stamp.session) if session is not None else None
     status = status_of(agent, session, history, observed.unreachable, judgement, watch)
-    if changed and status.phase is Phase.RUNNING:
+    if session is not None and changed and status.phase is Phase.RUNNING:
         when = "restarted when it is idle and detached" if watch else "`agentcave up` restarts it"
-        reason = f"{', '.join(changed)} changed; {when}"
+        reason = f"{drift_text(session, changed)}; {when}"
         status = status._replace(reason=reason)
     return Row(
         agent.key,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from agentcave.errors import CaveError, Unavailable
 from agentcave.hosts import Host, Pending
-from agentcave.hosts.processes import has_ended
+from agentcave.hosts.processes import has_ended, stood_in
 from agentcave.model.observed import ObservedSession
 from agentcave.sessions.stamp import decode
 from agentcave.tmux import (
@@ -62,7 +62,7 @@ class Reading:
             rows = self._rows()
             self.server_pid = rows[0].server_pid if rows else None
             self.pane_pids = tuple(row.pane_pid for row in rows)
-            found = self.seen = stamped(rows)
+            found = self.seen = [_rooted(one) for one in stamped(rows)]
             behind = certain and any(_has_ended(one) for one in found)
             if attempt == NUDGES or not (behind or deaths_unknown(rows)):
                 return found
@@ -76,6 +76,13 @@ class Reading:
             return parse_panes(self.server, self._pending.result(), os.environ)
         except TmuxError as exc:
             raise translated(exc) from exc
+
+
+def _rooted(session: ObservedSession) -> ObservedSession:
+    """The same with whether its workspace was deleted under it."""
+    if session.dead or not stood_in(session.pid, session.stamp.workspace):
+        return session
+    return session._replace(uprooted=True)
 
 
 def _has_ended(session: ObservedSession) -> bool:

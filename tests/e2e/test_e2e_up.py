@@ -1,5 +1,7 @@
 """``up``: from the file to live agents, and standing still once they are there."""
 
+import os
+import shutil
 from collections.abc import Callable
 
 from caving import SLEEPER, Cave, Terminal, alive, eventually, snapshot
@@ -93,6 +95,18 @@ def test_an_attached_agent_is_held_until_force(
     cave.up("--force")
     assert cave.agents()["shop/api/shell"].pid != before
     assert cave.tmux("list-clients")
+
+
+def test_an_agent_whose_workspace_was_deleted_gets_a_new_one_and_moves_in(cave: Cave) -> None:
+    cave.up()
+    before = cave.agents()["shop/api/shell"].pid
+    shutil.rmtree(cave.workspace())
+    assert cave.ps()["api/shell"]["reason"].startswith("its workspace was deleted")
+    done = cave.up()
+    after = cave.agents()["shop/api/shell"].pid
+    assert after != before
+    assert os.readlink(f"/proc/{after}/cwd") == str(cave.workspace())
+    assert (done.out, cave.up().out) == ("shop: 1 restarted\n", "shop: 1 unchanged\n")
 
 
 def test_a_changed_seed_is_renewed_and_an_edited_one_is_kept(cave: Cave) -> None:

@@ -89,6 +89,15 @@ def test_a_killed_session_comes_back(cave: Cave) -> None:
         assert [pane.session for pane in cave.panes()] == [API]
 
 
+def test_a_workspace_that_was_deleted_is_made_again_and_its_agent_moves_in(cave: Cave) -> None:
+    with watching(cave) as watcher:
+        before = only_pid(cave)
+        shutil.rmtree(cave.workspace())
+        comes_back(cave, before)
+        watcher.rests()
+        assert os.readlink(f"/proc/{only_pid(cave)}/cwd") == str(cave.workspace())
+
+
 def test_after_the_server_has_died_everything_comes_back_in_a_new_one(cave: Cave) -> None:
     cave.declare(TWO)
     with watching(cave) as watcher:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from calls import wrap
 from caving import Cave, Done, alive, finish, snapshot
-from sightings import Sighting, look
+from sightings import Sighting, look, working_directory
 from treasure import Treasure, record
 
 PATIENCE = 5.0
@@ -72,6 +72,14 @@ def _one_process_tree_per_agent(cave: Cave, seen: Sighting, promise: Promise) ->
                 yield f"{key} has the processes {members}, declared is one ({one.pid})"
 
 
+def _in_its_workspace(cave: Cave, seen: Sighting, promise: Promise) -> Iterator[str]:
+    """These agents stay where they began."""
+    for one in seen.sessions:
+        place = "" if one.dead else working_directory(one.pid)
+        if place.endswith(" (deleted)"):
+            yield f"{one.key} works in {place}"
+
+
 def _one_session_per_stamp(cave: Cave, seen: Sighting, promise: Promise) -> Iterator[str]:
     for key in sorted({one.key for one in seen.sessions}):
         panes = [one.pane for one in seen.sessions if one.key == key]
@@ -119,6 +127,7 @@ def _nothing_half_made(cave: Cave, seen: Sighting, promise: Promise) -> Iterator
 
 INVARIANTS: tuple[Invariant, ...] = (
     _one_process_tree_per_agent,
+    _in_its_workspace,
     _one_session_per_stamp,
     _no_marker_that_is_not_current,
     _nothing_lost,

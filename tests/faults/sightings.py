@@ -57,6 +57,14 @@ def carriers_of(cave: Cave) -> Iterator[tuple[int, str]]:
                 yield pid, os.fsdecode(entry.rsplit(b"/", 1)[1])
 
 
+def working_directory(pid: int) -> str:
+    """ "" for a process that has just ended; one that was deleted says so at its end."""
+    try:
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return ""
+
+
 def server_pid(cave: Cave) -> int:
     """0 when there is none."""
     return int(cave.try_tmux("display-message", "-p", "#{pid}").stdout or 0)

@@ -95,6 +95,13 @@ def a_workspace_deleted(cave: Cave, start: Start) -> None:
     shutil.rmtree(cave.workspace())
 
 
+def a_workspace_replaced(cave: Cave, start: Start) -> None:
+    place, copy = cave.workspace(), cave.home / "copy"
+    shutil.copytree(place, copy, symlinks=True)
+    shutil.rmtree(place)
+    shutil.move(copy, place)
+
+
 def launch_material(cave: Cave, start: Start) -> None:
     (cave.state() / "launch" / "0123456789abcdef").write_text("export TOKEN=secret")
 
@@ -132,6 +139,7 @@ BROKEN: dict[Break, str] = {
     a_stash_dropped: "nothing_lost: .* stash",
     a_branch_moved: "nothing_lost: .*refs/heads/cave/api was",
     a_workspace_deleted: "new.txt is gone",
+    a_workspace_replaced: "in_its_workspace: api/shell works in",
     launch_material: "no_launch_material",
     a_session_folder: "no_folder_of_the_past",
     a_stray_process: "nothing_else_runs: [0-9]+ runs: sleep infinity",

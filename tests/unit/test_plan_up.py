@@ -221,6 +221,15 @@ def test_an_attached_session_is_held_until_it_is_left_or_forced() -> None:
     assert [step.outcome for step in forced.steps] == ["planned"]
 
 
+def test_an_agent_whose_workspace_was_deleted_moves_into_the_new_one() -> None:
+    lost, gone = running(API, uprooted=True), {"api": missing("api")}
+    assert text(wanted(API), lost, workspaces=gone) == lines("""
+        [] -> #1 create-workspace api, missing
+        [1] -> #2 restart-session api/claude, its workspace was deleted""")
+    held = plan(wanted(API), lost._replace(attached=True))
+    assert [step.outcome for step in held.steps] == ["held"]
+
+
 @pytest.mark.parametrize("activity", list(Activity))
 def test_a_session_in_the_middle_of_a_turn_is_held_until_it_is_idle_or_forced(
     activity: Activity,

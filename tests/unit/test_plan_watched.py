@@ -125,6 +125,17 @@ def test_one_whose_cave_waits_says_what_for() -> None:
     assert status_of(one, None, History()).phase is Phase.PENDING
 
 
+def test_one_whose_session_was_taken_away_says_when_it_is_put_back() -> None:
+    (one,) = desired({}).caves["api"].agents
+    past = History(session="s1", started=int(NOW) - 5, ended_at=NOW, streak=1)
+    seen = status_of(one, None, past, watch=Watch(NOW + 3))
+    assert seen.phase is Phase.BACKOFF
+    assert seen.reason in [f"its session was taken away; put back in {n} s" for n in (6, 7)]
+    assert status_of(one, None, past).phase is Phase.PENDING
+    left_alone = past._replace(intent="down")
+    assert status_of(one, None, left_alone, watch=Watch(NOW)).phase is Phase.PENDING
+
+
 def test_agents_of_one_cave_each_have_their_own_clock() -> None:
     both = cave("api", agent("claude"), agent("codex"))
     ends = {"ended": "failed", "exit_status": 1, "started": int(NOW) - 5, "ended_at": NOW}

@@ -140,6 +140,13 @@ def test_drift_is_named_with_what_to_do() -> None:
     assert row.status.reason == "environment.A changed; `agentcave up` restarts it"
 
 
+def test_an_agent_without_its_workspace_says_so() -> None:
+    seen = world(wanted(API), running(API, uprooted=True), history=remembered(API))
+    (row,) = rows_of(project(API), seen, KEY)
+    assert row.drift == ("workspace",)
+    assert row.status.reason == "its workspace was deleted; `agentcave up` restarts it"
+
+
 def test_ended_agents_say_how_and_what_to_do() -> None:
     assert (
         "exit 3; `agentcave up` starts it again, `agentcave up --watch`" in shown(dead(API, 3))[1]
