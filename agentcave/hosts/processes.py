@@ -107,12 +107,15 @@ def has_ended(pid: int) -> bool:
     return state in (b"X", b"x") or (state == b"Z" and identify(pid) is None)
 
 
-def stood_in(pid: int, folder: str) -> bool:
-    """Whether the working directory of a process is this one, and has been deleted (proc(5))."""
+def working_directory(pid: int) -> str | None:
+    """Where a process is; None when it has ended, or is another user's. Half of ``has_ended``.
+
+    A directory that was deleted ends in `` (deleted)`` (proc(5)).
+    """
     try:
-        return os.readlink(f"/proc/{pid}/cwd") == f"{folder} (deleted)"
-    except OSError:  # it has ended, or is another user's
-        return False
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return None
 
 
 def identify(pid: int) -> ProcessId | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from agentcave.errors import CaveError, Unavailable
 from agentcave.hosts import Host, Pending
-from agentcave.hosts.processes import has_ended, stood_in
+from agentcave.hosts.processes import has_ended, working_directory
 from agentcave.model.observed import ObservedSession
 from agentcave.sessions.stamp import decode
 from agentcave.tmux import (
@@ -62,10 +62,12 @@ class Reading:
             rows = self._rows()
             self.server_pid = rows[0].server_pid if rows else None
             self.pane_pids = tuple(row.pane_pid for row in rows)
-            found = self.seen = [_rooted(one) for one in stamped(rows)]
-            behind = certain and any(_has_ended(one) for one in found)
+            found = stamped(rows)
+            places = {one.pid: working_directory(one.pid) for one in found if not one.dead}
+            self.seen = [_placed(one, places.get(one.pid)) for one in found]
+            behind = certain and any(has_ended(pid) for pid, place in places.items() if not place)
             if attempt == NUDGES or not (behind or deaths_unknown(rows)):
-                return found
+                return self.seen
             attempt += 1
             os.kill(rows[0].server_pid, signal.SIGCHLD)
             time.sleep(0.002 * attempt)
@@ -78,16 +80,10 @@ class Reading:
             raise translated(exc) from exc
 
 
-def _rooted(session: ObservedSession) -> ObservedSession:
+def _placed(session: ObservedSession, place: str | None) -> ObservedSession:
     """The same with whether its workspace was deleted under it."""
-    if session.dead or not stood_in(session.pid, session.stamp.workspace):
-        return session
-    return session._replace(uprooted=True)
-
-
-def _has_ended(session: ObservedSession) -> bool:
-    """Whether the process of a pane that tmux takes for alive has ended."""
-    return not session.dead and has_ended(session.pid)
+    lost = place == f"{session.stamp.workspace} (deleted)"
+    return session._replace(uprooted=True) if lost else session
 
 
 def stamped(rows: Iterable[PaneRow]) -> list[ObservedSession]:

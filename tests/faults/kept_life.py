@@ -4,7 +4,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from caving import eventually
+from caving import Done, eventually
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from life import Life
@@ -60,14 +60,20 @@ class KeptLife(Life):
                 stack.enter_context(watcher.holding())
             yield
 
-    def mend(self) -> None:
+    def mend(self, started: Done) -> None:
         """Without a command of ours, unless nobody is there who would do it."""
-        if watcher := self.lives():
+        watcher = self.lives()
+        if watcher is None:
+            super().mend(started)
+            return
+        try:
             eventually(lambda: self.cave.try_run(*PLAN).code == 0, 60)
-            watcher.rests()
-            self.leave(signal.SIGTERM)
-        else:
-            super().mend()
+        except AssertionError as exc:
+            told = "\n".join(map(str, watcher.events[-20:]))
+            facts = started, self.cave.try_run(*PLAN), self.cave.try_run("ps", "-f", "caves.yaml")
+            raise AssertionError(f"{facts}\n{told}\n{watcher.talk}") from exc
+        watcher.rests()
+        self.leave(signal.SIGTERM)
 
     def lives(self) -> Watcher | None:
         """The controller; a `down` ends it too."""

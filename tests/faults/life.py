@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from calls import wrap
-from caving import SLEEPER, alive, eventually, finish, make_project
+from caving import SLEEPER, Done, alive, eventually, finish, make_project
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from invariants import NO_TREASURE, Promise, check
@@ -148,14 +148,15 @@ class Life(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            self.cave.try_run("start", "-f", "caves.yaml")
-            self.mend()
+            started = self.cave.try_run("start", "-f", "caves.yaml")
+            self.mend(started)
             check(self.cave, Promise([f"{name}/shell" for name in self.declared], self.treasure))
         finally:
             end_world(self.cave)
             shutil.rmtree(self.home)
 
-    def mend(self) -> None:
+    def mend(self, started: Done) -> None:
+        """Make it as declared; the stopped have been ``started``, as far as that could be."""
         self.cave.up()
 
     def at_rest(self) -> AbstractContextManager[None]:
