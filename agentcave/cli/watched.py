@@ -2,13 +2,12 @@
 
 import contextlib
 import os
-import select
 import signal
 
 from agentcave.errors import CaveError
 from agentcave.hosts import LocalHost
 from agentcave.hosts.ending import send
-from agentcave.hosts.processes import ProcessId, identify
+from agentcave.hosts.processes import ProcessId, ends_within, identify
 from agentcave.reconcile.controllers import controller_of
 from agentcave.sessions.panes import Reading
 from agentcave.tmux import Server, scrubbed
@@ -36,10 +35,6 @@ def end_controller(server: Server, folder: str, uid: str) -> None:
 def _ended(process: ProcessId, number: int) -> bool:
     """Signal a process, and wait for its end."""
     with contextlib.suppress(ProcessLookupError):
-        descriptor = os.pidfd_open(process.pid)
-        try:
-            send(process, number)
-            return bool(select.select([descriptor], [], [], PATIENCE)[0])
-        finally:
-            os.close(descriptor)
+        send(process, number)
+        return ends_within(process.pid, PATIENCE)
     return True

@@ -5,6 +5,7 @@ Facts: proc(5).
 """
 
 import os
+import select
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import Generic, NamedTuple, TypeVar
@@ -116,6 +117,18 @@ def working_directory(pid: int) -> str | None:
         return os.readlink(f"/proc/{pid}/cwd")
     except OSError:
         return None
+
+
+def ends_within(pid: int, seconds: float) -> bool:
+    """Whether a process has ended, or does before so many seconds have passed."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], seconds)[0])
+    finally:
+        os.close(descriptor)
 
 
 def identify(pid: int) -> ProcessId | None:

@@ -113,6 +113,18 @@ def test_with_a_server_that_dies_it_comes_back_by_itself_and_so_do_the_agents(ca
     comes_back(cave, crash(cave))
 
 
+def test_a_server_may_take_its_time_to_end(cave: Cave) -> None:
+    cave.run(*DETACH)
+    eventually(lambda: pid_of(cave))
+    first, agent = ours(cave)["pid"], pid_of(cave)
+    server = int(cave.tmux("display-message", "-p", "#{pid}"))
+    os.kill(first, signal.SIGHUP)
+    eventually(lambda: not (cave.state() / "controller").read_text())
+    os.kill(server, signal.SIGKILL)
+    eventually(lambda: (controller(cave) or {"pid": first})["pid"] != first, 40)
+    comes_back(cave, agent)
+
+
 def test_somebody_who_kills_its_session_means_it(cave: Cave) -> None:
     cave.run(*DETACH)
     eventually(lambda: pid_of(cave))
