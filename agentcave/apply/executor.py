@@ -29,8 +29,14 @@ class Performer(Protocol):
 class Executor:
     """Carries out one plan, once. ``late`` tells whether a wait reached its deadline."""
 
-    def __init__(self, plan: Plan, performer: Performer, emit: Callable[[Event], None]) -> None:
-        self._plan, self._performer, self._emit = plan, performer, emit
+    def __init__(
+        self,
+        plan: Plan,
+        performer: Performer,
+        emit: Callable[[Event], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._plan, self._performer, self._emit, self._clock = plan, performer, emit, clock
         self._ended = {step.id: anyio.Event() for step in plan.steps}
         self._places = anyio.CapacityLimiter(AT_ONCE)
         self._few = anyio.CapacityLimiter(FEW)
@@ -77,7 +83,7 @@ class Executor:
         try:
             await self._performer.conditions(step)
             async with self._few if isinstance(step.action, SeedContext) else self._places:
-                self._emit(Event(time.time(), step, "started"))
+                self._emit(Event(self._clock(), step, "started"))
                 began = time.monotonic()
                 await self._performer.perform(step)
         except CaveError as exc:
@@ -90,5 +96,5 @@ class Executor:
             self._report(step, "done", None, time.monotonic() - began)
 
     def _report(self, step: Step, result: Result, error: str | None, seconds: float = 0.0) -> None:
-        event = self.results[step.id] = Event(time.time(), step, result, error, seconds)
+        event = self.results[step.id] = Event(self._clock(), step, result, error, seconds)
         self._emit(event)

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Callable, Collection, Iterator
 
 from agentcave.cli import project as projects
@@ -16,6 +15,7 @@ from agentcave.model.desired import Request, Wanted
 from agentcave.model.observed import History, Intent, Key
 from agentcave.model.spec import ProjectSpec
 from agentcave.plan.plan import Plan
+from agentcave.reconcile.controllers import clock_of
 from agentcave.reconcile.once import (
     Outcome,
     Pass,
@@ -63,7 +63,8 @@ def converge(
     host = LocalHost()
     key = state.ensure_key()
     view = see(host, reading or projects.begin_reading(args), spec, request, state, key, wanted)
-    view, _ = settle(host, state, view, time.time())
+    clock = clock_of(state.folder)
+    view, _ = settle(host, state, view, clock())
     intend()
     sweep(view, state)
     seen = decide(view, request, key)
@@ -72,7 +73,7 @@ def converge(
     if not seen.plan.steps and wait_for is None and not left_over(seen, state):
         return report(args, seen.plan, Outcome())
     check_programs(host, seen, os.environ)
-    outcome = _act(args, host, seen, state, key, wait_for, strays)
+    outcome = _act(args, host, seen, state, key, wait_for, strays, clock)
     return report(args, seen.plan, outcome)
 
 
@@ -135,6 +136,7 @@ def _act(
     key: tuple[str, bytes],
     wait_for: str | None,
     strays: bool,
+    clock: Callable[[], float],
 ) -> Outcome:
     import anyio
 
@@ -155,4 +157,5 @@ def _act(
             timeout_of(args),
             wait_for,
             strays,
+            clock,
         )

@@ -65,8 +65,11 @@ def rows_now(
         LocalHost(), reading.server, state.folder, observed, rules, every_screen=every_screen
     )
     key = state.key() if identity.spec else None  # stamps do not tell what was declared
-    watched_at = time.time() if controller_of(state.folder) else None
-    rows = with_failures(rows_of(spec, observed, key, watched_at=watched_at), state.failures)
+    controller = controller_of(state.folder)
+    watched_at = controller.clock() if controller else None
+    kept = controller.keeps if controller else None
+    rows = rows_of(spec, observed, key, watched_at=watched_at, kept=kept)
+    rows = with_failures(rows, state.failures)
     if words:
         wanted = set(keys_of(words, declared_or_live(spec, rows), groups_of(spec)))
         rows = [row for row in rows if row.key in wanted]

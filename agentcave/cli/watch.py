@@ -24,7 +24,7 @@ from agentcave.errors import CaveError, UsageError
 from agentcave.hosts import LocalHost
 from agentcave.hosts.processes import ends_within
 from agentcave.reconcile.controllers import Identity, being_controller
-from agentcave.reconcile.flights import Setting, steady_clock
+from agentcave.reconcile.flights import Setting
 from agentcave.reconcile.lock import Lock
 from agentcave.reconcile.loop import HistoryGone, Loop
 from agentcave.reconcile.notify import notify
@@ -75,7 +75,7 @@ def _keep(args: argparse.Namespace, located: projects.Located, state: State) -> 
             gone = taken_down(state, [cave.name for cave in spec.caves])
             change_intents(state, [*named, *gone], "running")
         key = state.ensure_key()
-        setting = Setting(LocalHost(), socket, state, environ, key, steady_clock(), {})
+        setting = Setting(LocalHost(), socket, state, environ, key, identity.clock, {})
         live = os.isatty(1) and environ.get("TERM", "dumb") != "dumb" and not args.json
         shown = Table(args) if live else Lines()
         _tidy_regularly()
@@ -111,8 +111,9 @@ def _only(error: BaseException) -> BaseException:
 
 
 def _looked(loop: Loop, setting: Setting, identity: Identity, shown: Lines | Table) -> None:
-    if loop.is_resting and not identity.watching:
-        with contextlib.suppress(CaveError):  # a full disk: it is tried at the next look
+    with contextlib.suppress(CaveError):  # a full disk: it is tried at the next look
+        identity.keeps([cave.name for cave in loop.spec.caves])
+        if loop.is_resting and not identity.watching:
             identity.is_watching()
     if loop.looks == 1:  # a long setup is no reason for a service manager to give up
         notify(setting.environ, "READY=1")

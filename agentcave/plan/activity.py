@@ -19,7 +19,7 @@ def judge(claims: Sequence[Claim], now: float) -> Judgement:
     """
     ordered = sorted(claims, key=lambda claim: (ORDER.index(claim.source), -(claim.at or 0.0)))
     fresh = [claim for claim in ordered if not _expired(claim, now)]
-    winner = _winner(fresh)
+    winner = _winner(fresh, now)
     if winner is None:
         return Judgement(Activity.UNKNOWN, claims=tuple(ordered), expired=_rest(ordered, fresh))
     return Judgement(
@@ -50,8 +50,10 @@ def is_silent(claims: Sequence[Claim], now: float) -> bool:
     return not any(claim.at is not None and not _expired(claim, now) for claim in claims)
 
 
-def _winner(fresh: Sequence[Claim]) -> Claim | None:
+def _winner(fresh: Sequence[Claim], now: float) -> Claim | None:
     timed = [claim for claim in fresh if claim.at is not None]
+    # What was said in the future was said before somebody set the clock back.
+    timed = [claim for claim in timed if _time(claim) <= now + TOGETHER] or timed
     if not timed:
         asking = [claim for claim in fresh if claim.activity in ASKING]
         return (*asking, *fresh, None)[0]

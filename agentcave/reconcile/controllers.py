@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from agentcave.errors import Busy, CaveError
@@ -12,12 +12,14 @@ from agentcave.hosts.processes import ProcessId, identify
 from agentcave.reconcile.lock import Lock
 
 NAME = "controller"
+BOUND = 1 << 20
 
 
 class Controller(NamedTuple):
     """``detached``: it has a tmux session for itself. ``watching``: once its first pass is done.
 
-    ``since`` is in seconds since the epoch.
+    ``since`` is in seconds since the epoch, ``epoch`` what its clock adds to the boot-time clock.
+    ``keeps``: these caves (None: not known yet).
     """
 
     pid: int
@@ -25,20 +27,37 @@ class Controller(NamedTuple):
     detached: bool
     since: int
     watching: bool = False
+    epoch: float | None = None
+    keeps: Sequence[str] | None = None
 
     @property
     def process(self) -> ProcessId:
         return ProcessId(self.pid, self.start)
+
+    def clock(self) -> float:
+        """Seconds since the epoch, as they were when it began plus what has passed.
+
+        Somebody may set the clock back or forth: that is neither a crash loop nor a long night.
+        """
+        if self.epoch is None:
+            return time.time()
+        return self.epoch + time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def controller_of(folder: str) -> Controller | None:
     """The live controller of the project whose history lies in ``folder``."""
     try:
         with open(os.path.join(folder, NAME), encoding="utf-8") as file:
-            known = Controller(**json.loads(file.read(4096)))
+            known = Controller(**json.loads(file.read(BOUND)))
     except (OSError, ValueError, TypeError):
         return None
     return known if identify(known.pid) == known.process else None
+
+
+def clock_of(folder: str) -> Callable[[], float]:
+    """The one by which the history that lies in ``folder`` is written: its controller's, if any."""
+    controller = controller_of(folder)
+    return time.time if controller is None else controller.clock
 
 
 class Identity:
@@ -48,7 +67,13 @@ class Identity:
         process = identify(os.getpid())
         assert process is not None, "we live"
         self._lock = lock
-        self._sign(Controller(*process, detached, int(time.time())))
+        now = time.time()
+        epoch = now - time.clock_gettime(time.CLOCK_BOOTTIME)
+        self._sign(Controller(*process, detached, int(now), epoch=epoch))
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        return self._ours.clock
 
     @property
     def watching(self) -> bool:
@@ -57,6 +82,11 @@ class Identity:
     def is_watching(self) -> None:
         """The first pass is done."""
         self._sign(self._ours._replace(watching=True))
+
+    def keeps(self, caves: Sequence[str]) -> None:
+        """The other caves of the project are left alone."""
+        if caves != self._ours.keeps:
+            self._sign(self._ours._replace(keeps=caves))
 
     def _sign(self, ours: Controller) -> None:
         self._lock.sign(json.dumps(ours._asdict()).encode())

@@ -1,7 +1,6 @@
 """Passes on their way. They may overlap, but never in one cave."""
 
 import contextlib
-import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from typing import Any, NamedTuple
@@ -223,12 +222,3 @@ class _Flight:
             over, self._over = self._over, set()
             self.flying -= over
             self._flights.free(over, self.failed)
-
-
-def steady_clock() -> Callable[[], float]:
-    """Seconds since the epoch, as they were at the beginning plus what has passed.
-
-    Somebody may set the clock back or forth: that is neither a crash loop nor a long night.
-    """
-    begun = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return lambda: begun + time.clock_gettime(time.CLOCK_BOOTTIME)

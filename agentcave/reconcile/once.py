@@ -1,6 +1,7 @@
 """One pass, for every verb that changes something: ``up`` and ``down`` differ in what is wanted."""
 
 import os
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -115,6 +116,7 @@ async def act(
     timeout: float = 600.0,
     wait_for: str | None = None,
     strays: bool = False,
+    clock: Callable[[], float] = time.time,
 ) -> Outcome:
     """Carry out the plan of a pass. ``wait_for``: then wait until all agents are that.
 
@@ -129,7 +131,9 @@ async def act(
         socket, host=host, environ=environ, server_names=names
     ) as sessions:
         observed, seeds = seen.sight.observed, seen.sight.seeds
-        tools = Tools(host, sessions, state, environ, seen.desired, observed, seeds, key, timeout)
+        tools = Tools(
+            host, sessions, state, environ, seen.desired, observed, seeds, key, timeout, clock
+        )
         if names is not None and _starting(seen.plan):
             sessions.start_ahead()
         work = Work(tools, sessions, seen, emit)
@@ -156,7 +160,9 @@ class Work:
         self._state, self._sessions, self._seen = tools.state, sessions, seen
         self._unwritten: list[Event] = []
         self.hands = Hands(tools)
-        self.executor = Executor(seen.plan, self.hands, partial(_take, self._unwritten, emit))
+        self.executor = Executor(
+            seen.plan, self.hands, partial(_take, self._unwritten, emit), tools.clock
+        )
 
     async def run(self) -> None:
         """Call ``flush`` afterwards, however it ends."""

@@ -45,9 +45,11 @@ def remember(
     changed = {**sight.learned, **ends}
     if not changed:
         return seen, []
-    events = [_event(key, past, now) for key, past in ends.items() if past.ended_at == now]
+    known = sight.observed.history
+    new = {k: past for k, past in ends.items() if known.get(k, NO_HISTORY).ended_at is None}
+    events = [_event(key, past, now) for key, past in new.items()]
     state.put_histories(changed, events)
-    observed = sight.observed._replace(history={**sight.observed.history, **changed})
+    observed = sight.observed._replace(history={**known, **changed})
     return seen._replace(sight=sight._replace(observed=observed)), events
 
 

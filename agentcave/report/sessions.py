@@ -1,7 +1,7 @@
 """``ps``: one row for each agent, declared or not."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentcave.model.desired import Desired, DesiredAgent, DesiredCave
@@ -52,10 +52,12 @@ def rows_of(
     key: DigestKey | None,
     project: str | None = None,
     watched_at: float | None = None,
+    kept: Collection[str] | None = None,
 ) -> list[Row]:
     """Declared agents in file order, then the ones that left the file.
 
-    ``watched_at``: now, in seconds since the epoch, if a controller keeps the project.
+    ``watched_at``: now, in seconds since the epoch, if a controller keeps the project;
+    ``kept``: the caves that it keeps, if not all.
     """
     desired = desire(spec, observed.history, key)
     rows = [
@@ -66,7 +68,7 @@ def rows_of(
             observed,
             key,
             project,
-            _watch(cave, desired, observed, watched_at),
+            _watch(cave, desired, observed, watched_at, kept),
         )
         for cave in desired.caves.values()
         for agent in cave.agents
@@ -96,9 +98,15 @@ def with_failures(rows: Sequence[Row], failures: Callable[[], Mapping[str, str]]
 
 
 def _watch(
-    cave: DesiredCave, desired: Desired, observed: Observed, now: float | None
+    cave: DesiredCave,
+    desired: Desired,
+    observed: Observed,
+    now: float | None,
+    kept: Collection[str] | None,
 ) -> Watch | None:
-    return None if now is None else Watch(now, ", ".join(unmet(cave, desired, observed)))
+    if now is None or (kept is not None and cave.spec.name not in kept):
+        return None
+    return Watch(now, ", ".join(unmet(cave, desired, observed)))
 
 
 def _row(

@@ -81,6 +81,10 @@ class KeptLife(Life):
             return self.watcher
         return None
 
+    def save(self, text: str) -> None:
+        """As editors do: where a controller begins, half a file would be the end of it."""
+        self.cave.write("caves.yaml.new", text).rename(self.cave.root / "caves.yaml")
+
     def leave(self, sent: signal.Signals = signal.SIGKILL) -> None:
         """End the controller, if there is one, and read what it said to its end."""
         if self.watcher is not None:

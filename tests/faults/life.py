@@ -173,6 +173,9 @@ class Life(RuleBasedStateMachine):
             text += f"  {name}:\n    workspace: {TYPES[name]}\n    agents: {{shell: {SLEEPER}}}\n"
             text += f"    environment: {{LEVEL: {level}}}\n"
             text += f"    context: {{plan.md: {{text: do {level}}}}}\n"
+        self.save(text)
+
+    def save(self, text: str) -> None:
         self.cave.declare(text)
 
 

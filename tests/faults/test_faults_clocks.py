@@ -14,7 +14,7 @@ JUMPS = ["+400d", "-400d"]
 
 
 def at(cave: Cave, jump: str, words: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-    """A command that takes another day for today; only the wall clock jumps."""
+    """A command that takes another day for today, by every clock."""
     faketime = shutil.which("faketime")
     assert faketime is not None
     return subprocess.run(

@@ -62,10 +62,12 @@ def test_every_claim_is_kept_and_only_a_fresh_one_wins(said: list[Claim]) -> Non
 
 @given(st.lists(claims, max_size=6))
 def test_the_newest_wins_or_the_hook_that_tells_it_more_exactly(said: list[Claim]) -> None:
+    """Of what was told by now; another time is one of before the clock was set back."""
     timed = [claim for claim in said if claim.at is not None and not is_expired(claim)]
     winner = judge(said, NOW).winner
     if not timed:
         return
+    timed = [claim for claim in timed if (claim.at or 0.0) <= NOW + TOGETHER] or timed
     newest = max(claim.at or 0.0 for claim in timed)
     assert winner is not None
     assert winner.at is not None
@@ -76,6 +78,13 @@ def test_the_newest_wins_or_the_hook_that_tells_it_more_exactly(said: list[Claim
             claim.source == "live" and claim.at == newest and claim.activity in winner.refines
             for claim in timed
         )
+
+
+def test_what_was_told_before_the_clock_was_set_back_is_old() -> None:
+    year = 365 * 86400.0
+    said = [hook(WORKING, NOW + year), live(IDLE, NOW)]
+    assert judge(said, NOW).activity is IDLE
+    assert judge(said[:1], NOW).activity is WORKING
 
 
 @given(st.lists(claims, max_size=6))

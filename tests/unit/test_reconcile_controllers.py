@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,13 @@ import pytest
 
 from agentcave.errors import Busy
 from agentcave.hosts.processes import identify
-from agentcave.reconcile.controllers import NAME, Controller, being_controller, controller_of
+from agentcave.reconcile.controllers import (
+    NAME,
+    Controller,
+    being_controller,
+    clock_of,
+    controller_of,
+)
 
 ROOT = str(Path(__file__).resolve().parents[2])
 BE = """
@@ -117,3 +124,15 @@ def test_another_process_with_its_number_is_none(tmp_path: Path) -> None:
 def test_a_file_that_says_nothing_sensible_names_nobody(tmp_path: Path, text: str) -> None:
     (tmp_path / NAME).write_text(text, encoding="latin-1")
     assert controller_of(str(tmp_path)) is None
+
+
+def test_the_clock_goes_on_from_its_beginning_whatever_becomes_of_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with being_controller(str(tmp_path), detached=False) as identity:
+        before = identity.clock()
+        assert abs(before - time.time()) < 5
+        monkeypatch.setattr(time, "time", lambda: 0.0)
+        assert 0 <= identity.clock() - before < 60
+        assert 0 <= clock_of(str(tmp_path))() - before < 60
+    assert clock_of(str(tmp_path))() == 0.0
