@@ -13,13 +13,14 @@ from agentcave.reconcile.lock import Lock
 
 NAME = "controller"
 BOUND = 1 << 20
+"""Bytes of a controller's file that are read: it may name ten thousand caves."""
 
 
 class Controller(NamedTuple):
     """``detached``: it has a tmux session for itself. ``watching``: once its first pass is done.
 
     ``since`` is in seconds since the epoch, ``epoch`` what its clock adds to the boot-time clock.
-    ``keeps``: these caves (None: not known yet).
+    ``keeps``: only these caves; None for all of the project.
     """
 
     pid: int
@@ -48,7 +49,7 @@ def controller_of(folder: str) -> Controller | None:
     """The live controller of the project whose history lies in ``folder``."""
     try:
         with open(os.path.join(folder, NAME), encoding="utf-8") as file:
-            known = Controller(**json.loads(file.read(BOUND)))
+            known = Controller(**json.JSONDecoder().raw_decode(file.read(BOUND))[0])
     except (OSError, ValueError, TypeError):
         return None
     return known if identify(known.pid) == known.process else None
@@ -83,8 +84,8 @@ class Identity:
         """The first pass is done."""
         self._sign(self._ours._replace(watching=True))
 
-    def keeps(self, caves: Sequence[str]) -> None:
-        """The other caves of the project are left alone."""
+    def keeps(self, caves: Sequence[str] | None) -> None:
+        """The other caves of the project are left alone; None: there are no others."""
         if caves != self._ours.keeps:
             self._sign(self._ours._replace(keeps=caves))
 

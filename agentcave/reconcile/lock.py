@@ -69,9 +69,10 @@ class Lock:
         return os.pread(self._descriptor, 4096, 0).decode(errors="replace").strip()
 
     def sign(self, text: bytes) -> None:
+        """Write it in place of what was there; who reads meanwhile may find more behind it."""
         try:
-            os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, text, 0)
+            os.ftruncate(self._descriptor, len(text))
         except OSError as exc:
             raise CaveError(
                 f"cannot write the project's history, {self._path}: {exc.strerror}",

@@ -19,6 +19,7 @@ def outside(cave: Cave) -> Path:
     for name in (".cave/plan.md", "caves/api/README.md", "status.event", "state.db", "lock"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("theirs\n")
+    (folder / "empty").mkdir()
     return folder
 
 
@@ -38,6 +39,8 @@ def plant(path: Path, kind: str, outside: Path) -> None:
     match kind:
         case "a symlink to a folder":
             path.symlink_to(outside)
+        case "a symlink to an empty folder":
+            path.symlink_to(outside / "empty")
         case "a symlink to a file":
             path.symlink_to(outside / "status.event")
         case "a symlink into nothing":
@@ -71,7 +74,7 @@ SWAPS = [
     for place in PLACES
     for kind in KINDS
     if (place, kind) != ("ignore", "a FIFO")  # git itself waits for somebody to write into that
-]
+] + [(place, "a symlink to an empty folder") for place in ("context", "workspace", "workspaces")]
 
 
 @pytest.mark.parametrize(("place", "kind"), SWAPS)
@@ -86,6 +89,13 @@ def test_what_was_swapped_between_runs_leads_nowhere(
     for words in (("plan",), ("up",), ("context", "api"), ("down", "--remove-workspaces")):
         assert seeded.try_run(*words, "-f", "caves.yaml").code in (0, 1, 78), words
     assert snapshot(outside) == before
+
+
+def test_no_seed_is_read_through_a_symlink_that_leads_outside(seeded: Cave, outside: Path) -> None:
+    seeded.up()
+    plant(seeded.root / "plan.md", "a symlink to a file", outside)
+    assert "must stay inside" in seeded.up(code=78).err
+    assert (seeded.workspace() / ".cave/plan.md").read_text() == "one\n"
 
 
 @pytest.mark.parametrize("place", PLACES)

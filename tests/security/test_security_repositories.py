@@ -120,9 +120,10 @@ def test_nothing_is_fetched_to_look_at_a_base_that_is_not_there(found: Cave) -> 
     configure(found, "remote.evil.promisor", "true")
     configure(found, "remote.evil.url", "ssh://host.invalid/x")
     configure(found, "core.sshCommand", trap(found, "ssh"))
-    base = f"    workspace: {{base: {'1' * 40}}}\n"
+    base = f"    workspace: {{base: '{'1' * 40}'}}\n"
     found.declare(ONE_CAVE + ONE_CAVE.partition("caves:\n")[2].replace("api", "web") + base)
     look(found)
+    assert "is no commit" in found.run("plan").out
     assert sprung(found) == []
 
 

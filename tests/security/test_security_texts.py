@@ -69,7 +69,7 @@ def test_hostile_values_are_data_everywhere(cave: Cave) -> None:
     assert pwned(cave) == []
 
 
-OUTPUT = r"\033]52;c;eA==\007\033]2;#(touch pwned)\033\\\302\2332J\033P1$r\033\\%%s"
+OUTPUT = r"\033]52;c;eA==\007\033]2;#(touch pwned)\033\\\302\2332J\033P1$r\033\\%%s\342\200\256"
 
 
 def test_what_an_agent_prints_never_reaches_a_terminal_as_it_is(
@@ -101,7 +101,7 @@ BRANCHES = ["--upload-pack=touch pwned", "-x", "@{-1}", "a..b", "a:b", "a b", "r
 @pytest.mark.parametrize("branch", BRANCHES)
 def test_a_branch_is_no_option(cave: Cave, branch: str) -> None:
     cave.declare(workspace(f"branch: {quoted(branch)}"))
-    assert cave.try_run("up", "-f", "caves.yaml").code in (1, 78)
+    assert "git allows no branch of this name" in cave.run("up", "-f", "caves.yaml", code=78).err
     assert cave.git("for-each-ref", "--format=%(refname)") == "refs/heads/main"
     assert pwned(cave) == []
 
@@ -110,7 +110,9 @@ def test_a_branch_is_no_option(cave: Cave, branch: str) -> None:
 @pytest.mark.parametrize("type", ["worktree", "clone"])
 def test_a_base_is_no_option(cave: Cave, base: str, type: str) -> None:
     cave.declare(workspace(f"type: {type}, base: {quoted(base)}"))
-    assert cave.try_run("up", "-f", "caves.yaml").code in (1, 78)
+    code, why = (78, "must not begin with -") if base[0] == "-" else (1, "is no commit")
+    done = cave.run("up", "-f", "caves.yaml", code=code)
+    assert why in done.out + done.err
     assert cave.panes() == []
     assert pwned(cave) == []
 
