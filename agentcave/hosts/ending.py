@@ -4,6 +4,7 @@ Any number of families at once cost one pass over /proc for each look. A member 
 before its parent is told to end; a fork storm is stopped (SIGSTOP) before it is killed.
 """
 
+import contextlib
 import errno
 import os
 import signal
@@ -119,6 +120,13 @@ def _is_still(target: ProcessId) -> bool:
     return process is not None and process.id == target
 
 
+def _is_stopped_in(group: int, member: ProcessId) -> bool:
+    process = look(member.pid)
+    if process is None or process.id != member:
+        return False
+    return process.is_stopped and process.group == group
+
+
 class _Ending(Generic[K]):
     """The families that are being ended, and what has been done to them."""
 
@@ -219,6 +227,7 @@ class _Ending(Generic[K]):
                     break
                 for member in fresh:
                     self._force(member, signal.SIGSTOP)
+                self._stop_groups(fresh)
                 self._stopped |= fresh
                 await self._look(environments=True)
             for member in self._members(due):
@@ -227,6 +236,24 @@ class _Ending(Generic[K]):
             for key in due:
                 self._rounds[key] += 1
             await self._look(environments=False)
+
+    def _stop_groups(self, members: Collection[ProcessId]) -> None:
+        """Stop whole process groups: what a storm forks faster than anybody looks is in them.
+
+        Only groups without a stranger; a stopped member keeps the number from being used again.
+        """
+        others = {
+            process.group
+            for process in self._processes.values()
+            if process.id not in self._living and not process.is_gone
+        }
+        stopped: set[int] = set()
+        for member in members:
+            group = self._processes[member.pid].group
+            if group not in others | stopped and _is_stopped_in(group, member):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(group, signal.SIGSTOP)
+                stopped.add(group)
 
     def _members(self, keys: Collection[K]) -> set[ProcessId]:
         return {

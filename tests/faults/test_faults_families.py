@@ -10,41 +10,10 @@ import pytest
 from caving import ONE_CAVE, Cave, alive, command_line_of, eventually, pids
 from invariants import Promise, heal
 from sightings import carriers_of
+from storm import SLOTS, STORM
 
 NAME = "shop/api/demo"
 KINDS = ("clean-env", "orphan", "stray")
-SLOTS = 40
-STORM = """\
-import fcntl, os, random, signal, sys, time
-
-on, until, mine, old = sys.argv[1], time.monotonic() + 60, None, 0.0
-for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGCHLD):
-    signal.signal(number, signal.SIG_IGN)
-while time.monotonic() < until and os.path.exists(on):
-    time.sleep(0.004)
-    if mine is not None and time.monotonic() > old:
-        if os.fork():
-            os._exit(0)
-        random.seed()
-        old = time.monotonic() + random.uniform(0.01, 0.03)
-    slot = os.open(f"{on}.{random.randrange(%d)}", os.O_CREAT | os.O_RDWR)
-    try:
-        fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(slot)
-        continue
-    if not os.fork():
-        if mine is not None:
-            os.close(mine)
-        mine = os.dup(slot)
-        random.seed()
-        old = time.monotonic() + random.uniform(0.01, 0.03)
-    os.close(slot)
-"""
-"""Everyone forks until all slots are taken, and soon gives his own to a child: none lives long.
-
-It is over when its file is gone, and after a minute.
-"""
 FAMILY = (
     "version: 1\nname: shop\ncaves:\n  api:\n    agents:\n"
     '      demo: {{type: demo, args: [--script, "{script}"], stop: {{grace: 1s}}}}\n'
@@ -55,7 +24,7 @@ FAMILY = (
 def storm(cave: Cave) -> Iterator[Cave]:
     """An agent that is a storm of processes by now."""
     script, on = cave.home / "storm.py", cave.home / "on"
-    script.write_text(STORM % SLOTS)
+    script.write_text(STORM)
     on.touch()
     agent = f"{{type: command, command: ['{sys.executable}', '{script}', '{on}']"
     cave.declare(

@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import anyio
 import pytest
+from storm import SLOTS, STORM
 
 from agentcave.demo_children import SPAWNS
 from agentcave.hosts import ending
@@ -188,6 +190,38 @@ async def test_a_fork_storm_is_ended(start: START) -> None:
     assert not marked({root.marker: 1}, snapshot().values())
     assert len(ended.killed) > 5
     assert not ended.left
+
+
+@pytest.fixture
+def storm(tmp_path: Path) -> Iterator[ProcessId]:
+    script, on = tmp_path / "storm.py", tmp_path / "on"
+    script.write_text(STORM)
+    on.touch()
+    environ = {**os.environ, "AGENTCAVE_SESSION_DIR": "/nowhere/storm"}
+    program = [sys.executable, script, on]
+    with subprocess.Popen(program, start_new_session=True, env=environ) as root:
+        try:
+            until(lambda: len(family(identify(root.pid), snapshot())) > SLOTS // 2)
+            found = identify(root.pid)
+            assert found is not None
+            yield found
+        finally:
+            on.unlink()
+
+
+async def test_a_storm_that_is_faster_than_the_looks_is_ended(
+    storm: ProcessId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly() -> dict[int, Process]:
+        time.sleep(0.2)
+        return snapshot()
+
+    monkeypatch.setattr(ending, "snapshot", slowly)
+    markers = [b"AGENTCAVE_SESSION_DIR=/nowhere/storm"]
+    with anyio.fail_after(30):
+        ended = await end_family(storm, markers=markers, grace=0.1)
+    assert ended.left == {}
+    assert family(None, snapshot(), markers) == set()
 
 
 async def test_many_families_are_ended_at_once_with_one_scan_a_look(
