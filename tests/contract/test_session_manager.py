@@ -19,6 +19,8 @@ from agentcave.sessions.base import Session, SessionGone, SessionOptions
 from agentcave.sessions.delivery import Delivery
 from agentcave.sessions.fake import FakeSession, FakeSessionManager
 from agentcave.sessions.tmux import TmuxSessionManager
+from agentcave.tmux import CommandFailed
+from agentcave.tmux.commands import Command
 
 AGENT = (sys.executable, "-P", "-m", "agentcave.demo_agent")
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -507,6 +509,19 @@ async def test_a_failed_start_leaves_no_launch_file(real: Place) -> None:
         await real.started(place="%999")
     assert list(Path(real.home, "state").glob("agentcave/*/launch/*")) == []
     assert list(Path(real.home, "state").glob("agentcave/*/sessions/*")) == []
+
+
+async def test_a_server_that_does_not_tell_its_panes_is_not_taken_for_an_empty_one(
+    real: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await real.started()
+
+    async def refuse(command: Command) -> list[bytes]:
+        raise CommandFailed("list-panes", "not today")
+
+    monkeypatch.setattr(real.manager, "tmux", refuse)
+    with pytest.raises(CaveError, match="not today"):
+        await real.manager.list_sessions()
 
 
 class Murderous(LocalHost):

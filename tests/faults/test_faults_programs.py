@@ -44,6 +44,19 @@ def test_a_program_that_never_works_stops_nothing_that_runs(
     heal(cave, promise)
 
 
+@pytest.mark.parametrize("verb", ["up", "down", "restart"])
+def test_a_world_that_cannot_be_read_is_not_taken_for_an_empty_one(cave: Cave, verb: str) -> None:
+    promise = living(cave)
+    before = cave.agents()
+    calls = wrap(cave, "case $* in *list-panes*) true ;; *) false ;; esac", "fails")
+    done = cave.try_run(verb, "-f", "caves.yaml", PATH=calls.path)
+    assert done.code == 69, done
+    assert "it does not feel like it" in done.err
+    assert calls.mutating() == []
+    assert cave.agents() == before
+    heal(cave, promise)
+
+
 def test_a_tmux_that_hangs_is_given_up(cave: Cave) -> None:
     promise = living(cave)
     calls = wrap(cave, '[ "${0##*/}" = tmux ]', "hangs")

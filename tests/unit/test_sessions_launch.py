@@ -55,6 +55,14 @@ def environment_of(done: subprocess.CompletedProcess[bytes]) -> dict[str, str]:
     return {os.fsdecode(name): os.fsdecode(value) for name, _, value in entries}
 
 
+def test_no_value_is_in_the_argv_of_the_shell_or_of_what_it_becomes() -> None:
+    """Only what a shell will not export goes through ``env``: no secret has such a name."""
+    lines = script(("/bin/agent", "--fast"), "/w", {"TOKEN": "canary", "UID": "0"}, ()).split(b"\n")
+    (becomes,) = [line for line in lines if line.startswith(b"exec '")]
+    assert becomes == b"exec '/usr/bin/env' 'UID=0' '/bin/agent' '--fast'"
+    assert b"export TOKEN='canary'" in lines
+
+
 @pytest.mark.parametrize("value", HOSTILE)
 def test_every_value_arrives_as_it_is(tmp_path: Path, value: str) -> None:
     done, _ = run(tmp_path, DUMP, {"V": value})
