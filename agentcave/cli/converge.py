@@ -123,7 +123,9 @@ def change_intents(state: State, keys: list[Key], intent: Intent) -> None:
         past = known.get(key, History())
         if past.intent != intent or (intent == "running" and past.ended == "stopped"):
             ended = None if past.ended == "stopped" else past.ended
-            changed[key] = past._replace(intent=intent, ended=ended)
+            # What `down` has ended is no session that somebody took away.
+            session = None if past.intent == "down" else past.session
+            changed[key] = past._replace(intent=intent, ended=ended, session=session)
     if changed:
         state.put_histories(changed)
 

@@ -147,3 +147,12 @@ def test_a_command_waits_for_what_the_controller_does(cave: Cave) -> None:
         cave.up()
         assert "shop/db/shell" in cave.agents()
         assert len([pane for pane in cave.panes() if pane.stamped]) == 3
+
+
+def test_what_down_has_ended_is_not_told_again_as_gone(cave: Cave) -> None:
+    cave.up()
+    cave.run("down", "-f", "caves.yaml")
+    with watching(cave) as watcher:
+        eventually(lambda: pid_of(cave))
+        watcher.rests()
+        assert [event for event in watcher.events if event["action"] == "session-ended"] == []
