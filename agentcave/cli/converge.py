@@ -23,7 +23,7 @@ from agentcave.reconcile.once import (
     check_programs,
     decide,
     left_over,
-    see,
+    see_behind,
     sweep,
 )
 from agentcave.reconcile.remember import settle
@@ -62,7 +62,8 @@ def converge(
     """
     host = LocalHost()
     key = state.ensure_key()
-    view = see(host, reading or projects.begin_reading(args), spec, request, state, key, wanted)
+    reading = reading or projects.begin_reading(args)
+    view = see_behind(host, reading, spec, request, state, key, wanted)
     clock = clock_of(state.folder)
     view, _ = settle(host, state, view, clock())
     intend()

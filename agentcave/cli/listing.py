@@ -18,6 +18,7 @@ from agentcave.model.spec import ProjectSpec
 from agentcave.reconcile.attend import attend, rules_of
 from agentcave.reconcile.controllers import controller_of
 from agentcave.reconcile.live import observe_sessions
+from agentcave.reconcile.servers import refuse_lost
 from agentcave.report.sessions import (
     Row,
     controller_object,
@@ -59,6 +60,8 @@ def rows_now(
     identity, live = projects.identify(args, reading)
     spec = identity.spec or projects.spec_from_stamps(identity, live)
     state = projects.state_for_reading(identity.uid)
+    if reading.server_pid is None:
+        refuse_lost(state)
     observed = observe_sessions(live, identity.uid, state.histories())
     rules = rules_of(spec.caves)
     observed = attend(

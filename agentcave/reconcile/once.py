@@ -21,6 +21,7 @@ from agentcave.plan.drift import NO_HISTORY
 from agentcave.plan.plan import Plan, Step
 from agentcave.plan.status import end_text
 from agentcave.reconcile.observe import Sight, View, observe
+from agentcave.reconcile.servers import SocketGone, refuse_lost, reopen
 from agentcave.reconcile.servers import remember as remember_server
 from agentcave.reconcile.sweep import leftovers, reap, survivors, sweep_launches
 from agentcave.sessions.panes import Reading
@@ -78,7 +79,28 @@ def see(
     history = state.histories()
     heeds_down = request.now is not None
     desired = desire(spec, history, key, wanted, request.revive, heeds_down=heeds_down)
-    return View(desired, observe(host, reading, desired, request, state, history))
+    sight = observe(host, reading, desired, request, state, history)
+    if sight.server_pid is None:
+        refuse_lost(state)
+    return View(desired, sight)
+
+
+def see_behind(
+    host: Host,
+    reading: Reading,
+    spec: ProjectSpec,
+    request: Request,
+    state: State,
+    key: DigestKey | None,
+    wanted: Wanted = "running",
+) -> View:
+    """The same, and what lives behind a socket that was deleted: tmux is asked to make it again."""
+    try:
+        return see(host, reading, spec, request, state, key, wanted)
+    except SocketGone:
+        if not reopen(state):
+            raise
+    return see(host, Reading(host, reading.server), spec, request, state, key, wanted)
 
 
 def decide(view: View, request: Request, key: DigestKey | None) -> Pass:

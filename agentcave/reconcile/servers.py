@@ -7,16 +7,25 @@ missing nor for a leftover.
 
 import json
 import os
+import signal
+import time
 from typing import NamedTuple
 
-from agentcave.errors import CaveError
+from agentcave.errors import CaveError, Unavailable
 from agentcave.hosts import Host
-from agentcave.hosts.processes import ProcessId, identify
+from agentcave.hosts.processes import ProcessId, ends_within, identify
 from agentcave.sessions.panes import Reading
 from agentcave.state import State
 from agentcave.tmux import Server, scrubbed
 
 KEY = "servers"
+PATIENCE = 2.0
+"""Seconds for a server that leaves to have ended, and for a socket to be there again (tmux 3.3a:
+40 ms, less than one)."""
+
+
+class SocketGone(Unavailable):
+    """A server lives, and nothing leads to it."""
 
 
 class Home(NamedTuple):
@@ -37,6 +46,35 @@ def remember(state: State, server: Server, pid: int) -> None:
     if home not in known:
         alive = [one for one in known if _is_alive(one)]
         state.set_meta(**{KEY: json.dumps([*alive, home])})
+
+
+def reopen(state: State) -> bool:
+    """Whether sockets that somebody had deleted are there again: tmux makes them on SIGUSR1."""
+    from agentcave.hosts.ending import send  # `ps` never comes here, and anyio is heavy
+
+    lost = [home for home in _known(state) if _is_lost(home)]
+    for home in lost:
+        send(ProcessId(home.pid, home.start), signal.SIGUSR1)
+    deadline = time.monotonic() + PATIENCE
+    while any(map(_is_lost, lost)):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def refuse_lost(state: State) -> None:
+    """Raises SocketGone when sessions may live on a server whose socket was deleted.
+
+    Call it when no server was found.
+    """
+    for home in _known(state):
+        if _is_lost(home) and not ends_within(home.pid, PATIENCE):
+            raise SocketGone(
+                f"the tmux server {home.pid} that this project lives on cannot be reached: its "
+                f"socket {home.socket} is gone",
+                "`agentcave up` has it made again",
+            )
 
 
 def refuse_elsewhere(host: Host, state: State, uid: str, pid: int | None) -> None:
@@ -63,6 +101,22 @@ def refuse_elsewhere(host: Host, state: State, uid: str, pid: int | None) -> Non
 
 def _known(state: State) -> list[Home]:
     return [Home(*home) for home in json.loads(state.text(KEY) or "[]")]
+
+
+def _is_lost(home: Home) -> bool:
+    """Whether the server lives, and nobody listens where its socket was."""
+    if not _is_alive(home):
+        return False
+    import socket  # for `ps`, mostly, there is nothing to look at
+
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(home.socket)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return True
+        except OSError:
+            return False
+    return False
 
 
 def _is_alive(home: Home) -> bool:

@@ -41,16 +41,29 @@ def test_another_socket_neither_kills_nor_doubles_what_lives(cave: Cave) -> None
     cave.run("down", "-f", "caves.yaml", "--socket", other)
 
 
-def test_agents_behind_a_deleted_socket_are_left_alone(cave: Cave) -> None:
+def test_a_socket_that_was_deleted_is_made_again_and_the_agents_behind_it_live_on(
+    cave: Cave,
+) -> None:
+    pids = live(cave)
+    os.unlink(cave.socket)
+    for words in (("ps",), ("plan",)):
+        done = cave.run(*words, "-f", "caves.yaml", code=69)
+        assert f"its socket {cave.socket} is gone" in done.err
+        assert not os.path.exists(cave.socket)
+    assert cave.up().out == "shop: 2 unchanged\n"
+    assert [pane.pid for pane in cave.agents().values()] == pids
+
+
+def test_a_server_behind_the_socket_of_another_is_left_alone(cave: Cave) -> None:
     pids = live(cave)
     server = int(cave.tmux("display-message", "-p", "#{pid}"))
     os.unlink(cave.socket)
+    cave.tmux("new-session", "-d", "sleep", "infinity")
     done = cave.up(code=1)
     assert f"kill -USR1 {server}" in done.err
     assert all(map(alive, pids))
-    os.kill(server, 10)
-    eventually(lambda: os.path.exists(cave.socket))
-    cave.up()
+    cave.tmux("kill-server")
+    assert cave.up().out == "shop: 2 unchanged\n"
     assert [pane.pid for pane in cave.agents().values()] == pids
 
 

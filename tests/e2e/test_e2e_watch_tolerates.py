@@ -98,6 +98,15 @@ def test_a_workspace_that_was_deleted_is_made_again_and_its_agent_moves_in(cave:
         assert os.readlink(f"/proc/{only_pid(cave)}/cwd") == str(cave.workspace())
 
 
+def test_a_socket_that_was_deleted_is_made_again(cave: Cave) -> None:
+    with watching(cave):
+        server = cave.tmux("display-message", "-p", "#{pid}")
+        before = crash(cave)
+        os.unlink(cave.socket)
+        comes_back(cave, before)
+        assert cave.tmux("display-message", "-p", "#{pid}") == server
+
+
 def test_after_the_server_has_died_everything_comes_back_in_a_new_one(cave: Cave) -> None:
     cave.declare(TWO)
     with watching(cave) as watcher:
