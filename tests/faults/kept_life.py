@@ -11,7 +11,8 @@ from life import Life
 from watching import Watcher
 
 PLAN = ("plan", "-f", "caves.yaml", "--detailed-exitcode")
-ENDS = {-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM}
+ENDS = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM}
+"""By a signal itself where it meets the first or the last steps of the program."""
 SENT = st.sampled_from([signal.SIGKILL, signal.SIGTERM])
 
 

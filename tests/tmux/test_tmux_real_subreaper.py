@@ -107,7 +107,7 @@ async def test_twenty_clients_at_once_start_one_server_with_our_configuration(wo
         assert len({each.pid for each in facts}) == 1
         assert all(each.owned for each in facts)
         assert len(world.rows()) == 20
-        assert not os.path.exists(f"{world.server.socket}.lock")
+        eventually(lambda: not os.path.exists(f"{world.server.socket}.lock"))
         world.tmux("kill-server")
         eventually(lambda: not alive(facts[0].pid))
 
