@@ -23,7 +23,7 @@ from agentcave.reconcile.once import (
     check_programs,
     decide,
     left_over,
-    see_behind,
+    see,
     sweep,
 )
 from agentcave.reconcile.remember import settle
@@ -63,7 +63,7 @@ def converge(
     host = LocalHost()
     key = state.ensure_key()
     reading = reading or projects.begin_reading(args)
-    view = see_behind(host, reading, spec, request, state, key, wanted)
+    view = see(host, reading, spec, request, state, key, wanted, mend=True)
     clock = clock_of(state.folder)
     view, _ = settle(host, state, view, clock())
     intend()

@@ -23,7 +23,7 @@ from agentcave.plan.plan import Plan
 from agentcave.reconcile.flights import Flights, Setting
 from agentcave.reconcile.lock import Lock, signature
 from agentcave.reconcile.observe import View
-from agentcave.reconcile.once import Pass, decide, end_remains, remains, see_behind, sweep
+from agentcave.reconcile.once import Pass, decide, end_remains, remains, see, sweep
 from agentcave.reconcile.remember import settle
 from agentcave.reconcile.wakeups import Wakeups
 from agentcave.sessions.panes import Reading
@@ -207,7 +207,7 @@ class Loop:
             anew=first,
         )
         reading = Reading(setting.host, setting.server)
-        view = see_behind(setting.host, reading, self.spec, request, setting.state, setting.key)
+        view = see(setting.host, reading, self.spec, request, setting.state, setting.key, mend=True)
         view, ends = settle(setting.host, setting.state, view, now, self._flights.busy)
         for end in ends:
             self._tell(end)

@@ -75,32 +75,26 @@ def see(
     state: State,
     key: DigestKey | None,
     wanted: Wanted = "running",
+    *,
+    mend: bool = False,
 ) -> View:
+    """Read the world. ``mend``: have tmux make a socket again behind which the project lives.
+
+    Raises SocketGone when that is not asked for, or does not help.
+    """
     history = state.histories()
     heeds_down = request.now is not None
     desired = desire(spec, history, key, wanted, request.revive, heeds_down=heeds_down)
     sight = observe(host, reading, desired, request, state, history)
     if sight.server_pid is None:
-        refuse_lost(state)
+        try:
+            refuse_lost(state)
+        except SocketGone:
+            if not mend or not reopen(state):
+                raise
+            again = Reading(host, reading.server)
+            return see(host, again, spec, request, state, key, wanted)
     return View(desired, sight)
-
-
-def see_behind(
-    host: Host,
-    reading: Reading,
-    spec: ProjectSpec,
-    request: Request,
-    state: State,
-    key: DigestKey | None,
-    wanted: Wanted = "running",
-) -> View:
-    """The same, and what lives behind a socket that was deleted: tmux is asked to make it again."""
-    try:
-        return see(host, reading, spec, request, state, key, wanted)
-    except SocketGone:
-        if not reopen(state):
-            raise
-    return see(host, Reading(host, reading.server), spec, request, state, key, wanted)
 
 
 def decide(view: View, request: Request, key: DigestKey | None) -> Pass:
