@@ -104,7 +104,7 @@ class Evidence(NamedTuple):
     ``now``: when all this was read, seconds since the epoch.
     """
 
-    pid: int
+    pid: int | None
     born: float
     ticks: int | None = None
     title: str = ""

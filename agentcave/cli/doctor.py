@@ -17,6 +17,7 @@ from agentcave.report.json import dumps
 from agentcave.report.text import one_line, paint
 from agentcave.sessions.panes import Reading
 from agentcave.tmux import Server, TmuxError, Version, check_version
+from agentcave.tmux.versions import DEATHS_LOST
 
 Verdict = Literal["ok", "info", "warn", "fail"]
 COLORS: dict[Verdict, str] = {"ok": "32", "info": "0", "warn": "33", "fail": "31"}
@@ -59,7 +60,7 @@ def _tmux(host: Host, server: Server) -> Iterator[Finding]:
         yield Finding("fail", "tmux", f"{exc} (install tmux 3.2a or newer)")
         return
     yield Finding("ok", "tmux", f"{_named(version)} ({host.which(server.program)})")
-    if not version.reports_deaths:
+    if version.has(DEATHS_LOST):
         text = "this version can miss how a program ended; agentcave asks it again"
         yield Finding("info", "tmux", text)
     try:

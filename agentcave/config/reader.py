@@ -112,8 +112,10 @@ class _Builder:
                     feed(event)
         except yaml.MarkedYAMLError as exc:
             at = exc.problem_mark or exc.context_mark
+            if "nesting depth" in (exc.problem or ""):  # PyYAML from 6.0.4 on looks ahead so far
+                self.abort(f"nested deeper than {MAX_DEPTH} levels", _place(at))
             said = ", ".join(part for part in (exc.context, exc.problem) if part)
-            self.abort(f"not valid YAML: {said}", (at.line + 1, at.column + 1) if at else (1, 1))
+            self.abort(f"not valid YAML: {said}", _place(at))
         except yaml.YAMLError as exc:
             self.abort(f"not valid YAML: {exc}", (1, 1))
         if self.root is None:
@@ -228,8 +230,12 @@ class _Builder:
 
 
 def _at(event: "yaml.Event") -> tuple[int, int]:
-    mark: Any = event.start_mark  # None only in events that nobody parsed
-    return mark.line + 1, mark.column + 1
+    return _place(event.start_mark)
+
+
+def _place(mark: Any) -> tuple[int, int]:
+    """PyYAML leaves the mark out of events that nobody parsed and of some errors."""
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
 def _is_environment(path: Path) -> bool:

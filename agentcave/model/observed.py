@@ -37,6 +37,8 @@ class Stamp(NamedTuple):
 class ObservedSession(NamedTuple):
     """One stamped pane. ``exit_status`` and ``signal`` are None while it lives.
 
+    ``pid`` is None when tmux does not tell it (3.8: of a dead pane). ``unread`` says what tmux
+    told of the pane that was not understood: then nothing is known but that it is there.
     ``in_mode``: somebody scrolls in it, so it takes no keys. ``title`` is what the agent set.
     ``uprooted``: the workspace that it began in has been deleted; another may stand in its place.
     """
@@ -45,7 +47,7 @@ class ObservedSession(NamedTuple):
     pane: str
     tmux_session: str
     name: str
-    pid: int
+    pid: int | None
     dead: bool = False
     exit_status: int | None = None
     signal: int | None = None
@@ -53,6 +55,7 @@ class ObservedSession(NamedTuple):
     in_mode: bool = False
     title: str = ""
     uprooted: bool = False
+    unread: str = ""
 
     @property
     def is_controller(self) -> bool:

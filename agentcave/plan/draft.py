@@ -5,7 +5,13 @@ from collections.abc import Iterable
 from agentcave.model.desired import Desired, Request
 from agentcave.model.observed import Key, Observed, ObservedSession
 from agentcave.model.status import Activity
-from agentcave.plan.actions import Action, StopSession
+from agentcave.plan.actions import (
+    Action,
+    ResizeSession,
+    RestartSession,
+    StartSession,
+    StopSession,
+)
 from agentcave.plan.activity import past_start
 from agentcave.plan.order import renumbered
 from agentcave.plan.plan import Outcome, Plan, Step
@@ -35,7 +41,7 @@ class Draft:
         conditions: tuple[tuple[str, str], ...] = (),
         blocked: Blocked | None = None,
     ) -> int:
-        outcome, error = blocked or ("planned", None)
+        outcome, error = _unread(action) or blocked or ("planned", None)
         number = len(self._steps) + 1
         step = Step(number, action, cave, agent, cause, tuple(after), conditions, outcome, error)
         self._steps.append(step)
@@ -90,3 +96,16 @@ class Draft:
             self._wake_at,
             tuple(self.waiting),
         )
+
+
+def _unread(action: Action) -> Blocked | None:
+    """Why nothing is done to a session of which tmux told something that was not understood."""
+    match action:
+        case (
+            StopSession(session)
+            | ResizeSession(_, session)
+            | RestartSession(_, session)
+            | StartSession(_, ObservedSession() as session)
+        ) if session.unread:
+            return "refused", session.unread
+    return None

@@ -72,7 +72,10 @@ class Runs:
         sessions = draft.observed.sessions.get(agent.key, ())
         after = [*after, *(draft.stop(one, SURPLUS) for one in sessions[:-1])]
         current = sessions[-1] if sessions else None
-        if current is not None and not current.dead:
+        if current is not None and current.unread:
+            draft.add(StartSession(agent, current), cave, "it may run or not", name)
+            self._refused.add(cave)
+        elif current is not None and not current.dead:
             yield from self._running(agent, current, after)
         elif begins := self._beginning(agent, current):
             fresh, talk = self._conversation(agent)

@@ -33,6 +33,8 @@ def status_of(
     """``agent`` None: it is not declared (an orphan). ``session``: its newest stamped pane."""
     if unreachable is not None:
         return Status(Phase.UNREACHABLE, None, unreachable)
+    if session is not None and session.unread:
+        return Status(Phase.UNREACHABLE, None, session.unread)
     if session is not None and not session.dead:
         judgement = judgement or Judgement(Activity.UNKNOWN)
         reason = "not in caves.yaml" if agent is None else told(judgement)

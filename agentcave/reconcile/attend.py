@@ -25,7 +25,9 @@ def attend(
     """The same snapshot, with what live agents tell. ``folder``: the project's history."""
     if not folder:
         return observed
-    live = [one for many in observed.sessions.values() for one in many if not one.dead]
+    live = [
+        one for many in observed.sessions.values() for one in many if not (one.dead or one.unread)
+    ]
     subjects = [subject(folder, one, rules) for one in live]
     told = judge_all(host, server, subjects, every_screen=every_screen)
     history = dict(observed.history)

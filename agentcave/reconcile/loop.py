@@ -264,5 +264,6 @@ def _declares_less(new: ProjectSpec, old: ProjectSpec) -> bool:
 def _processes(view: View) -> set[int]:
     """Those whose end is to be noticed: of live panes, and of the tmux server."""
     sessions = view.sight.observed.sessions.values()
-    pids = {one.pid for many in sessions for one in many if not one.dead}
+    live = [one for many in sessions for one in many if not one.dead]
+    pids = {one.pid for one in live if one.pid is not None}
     return pids | ({view.sight.server_pid} if view.sight.server_pid else set())

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from agentcave.errors import CaveError
 from agentcave.hosts.processes import Claims, carried, no_claims, snapshot
 from agentcave.model.names import SETUP
+from agentcave.sessions.launch import PIDS, is_taken
 from agentcave.sessions.strays import holders
 
 GRACE = 5.0
@@ -21,12 +22,14 @@ FRESH = 60.0
 
 
 def sweep_launches(folder: str, live: Collection[str]) -> None:
-    """Delete launch files that a killed pass has left."""
+    """Delete launch files that a killed pass has left, and what became of those of the past."""
     for name in _names(os.path.join(folder, "launch")):
         path = os.path.join(folder, "launch", name)
         if name not in live or _is_spent(path):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+            _unlink(path)
+    for name in _names(os.path.join(folder, PIDS)):
+        if name not in live:
+            _unlink(os.path.join(folder, PIDS, name))
 
 
 def leftovers(folder: str, live: Collection[str]) -> tuple[str, ...]:
@@ -79,8 +82,14 @@ async def reap(
             f"processes of earlier sessions could not be ended: {', '.join(left)}",
             "end them by hand, then run the same command again",
         )
-    for place in places.values():
+    for one, place in places.items():
         shutil.rmtree(place, ignore_errors=True)
+        _unlink(os.path.join(folder, PIDS, one))
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _names(folder: str) -> list[str]:
@@ -94,7 +103,6 @@ def _names(folder: str) -> list[str]:
 
 def _is_spent(path: str) -> bool:
     try:
-        status = os.stat(path)
+        return is_taken(path) or time.time() - os.stat(path).st_mtime > FRESH
     except FileNotFoundError:
         return False
-    return status.st_size == 0 or time.time() - status.st_mtime > FRESH

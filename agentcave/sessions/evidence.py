@@ -88,7 +88,7 @@ def read_all(
 
 def _asks(session: ObservedSession, proving: bool) -> Sequence[Ask]:
     adapter = known_adapter(session.stamp.type)
-    if session.dead or not adapter.SERVES:
+    if session.dead or session.pid is None or not adapter.SERVES:
         return ()
     return [ask for ask in adapter.asks(environment_of(session.pid)) if ask.proves == proving]
 
@@ -96,11 +96,13 @@ def _asks(session: ObservedSession, proving: bool) -> Sequence[Ask]:
 def _read(subject: Subject, limit: int) -> Evidence:
     session = subject.session
     adapter = known_adapter(session.stamp.type)
-    path = adapter.live_file(environment_of(session.pid), session.pid) if adapter.REPORTS else None
+    pid, path = session.pid, None
+    if pid is not None and adapter.REPORTS:
+        path = adapter.live_file(environment_of(pid), pid)
     live = read_seen(path, limit) if path else None
-    process = look(session.pid) if live else None
+    process = look(pid) if live and pid is not None else None
     return Evidence(
-        session.pid,
+        pid,
         session.stamp.started,
         process.start if process else None,
         session.title,

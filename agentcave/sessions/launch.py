@@ -1,8 +1,9 @@
 """The launch file: a shell script that turns a tmux pane into the agent and leaves nothing behind.
 
-It empties itself before anything else, which costs no process (``rm`` would cost one a session):
-the shell has read the whole compound command by then. An empty file is also the proof that the
-process has its environment and is about to be the agent.
+Before anything else it writes its process id over itself, which costs no process (``rm`` would cost
+one a session): the shell has read the whole compound command by then. That is also the proof that
+the process has its environment and is about to be the agent. The file is then kept under another
+name, for tmux from 3.8 on does not tell which process a dead pane had.
 """
 
 import os
@@ -14,6 +15,9 @@ TERMINALS_OWN = ("TERM", "TMUX", "TMUX_PANE", "COLORTERM")
 # bash, where it is /bin/sh, refuses to assign these, which people do export.
 READ_ONLY = frozenset({"UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS"})
 WRONG_DIRECTORY = 126
+PIDS = "pids"
+"""The folder, beside that of the launch files, of the files that hold a process id each."""
+MOST_DIGITS = 10
 HELD = 9
 """The highest descriptor that a POSIX shell can name with one digit, so the last to be used."""
 
@@ -44,7 +48,7 @@ def script(
     place = quote(cwd)
     complaint = quote(f"agentcave: cannot enter {cwd}: it is gone, or is not what it was")
     lines = [
-        '{ : >"$0"',
+        '{ echo "$$" >"$0"',
         f"unset {' '.join(gone)}",
         *(f"export {name}={quote(value)}" for name, value in handed.items()),
         f'cd -P -- {place} && [ "$PWD" = {place} ] || '
@@ -57,6 +61,18 @@ def script(
         "",
     ]
     return os.fsencode("\n".join(lines))
+
+
+def is_taken(path: str) -> bool:
+    """Whether the shell has begun, and nothing of the launch is in its file any more."""
+    return process_in(path) is not None
+
+
+def process_in(path: str) -> int | None:
+    """The process id that a file holds, if it holds nothing else. Raises OSError."""
+    with open(path, "rb") as file:
+        text = file.read(MOST_DIGITS + 1)
+    return int(text) if text.endswith(b"\n") and text[:-1].isdigit() else None
 
 
 def _hold(folder: str | None) -> list[str]:

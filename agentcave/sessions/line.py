@@ -14,6 +14,7 @@ from agentcave.plan.activity import is_silent, judge
 from agentcave.sessions.delivery import NotDelivered, Sight
 from agentcave.sessions.evidence import GLANCE, Subject, read
 from agentcave.tmux import commands, scrubbed
+from agentcave.tmux.versions import PASTE_REWRITES
 
 if TYPE_CHECKING:
     from agentcave.sessions.pane import TmuxSession
@@ -73,7 +74,7 @@ class TmuxLine:
         if loaded.returncode != 0:
             raise NotDelivered(loaded.stderr.decode(errors="replace").strip())
         pane = (await self._session.pane()).pane
-        raw = manager.facts.version.pastes_raw
+        raw = manager.facts.version.has(PASTE_REWRITES)
         if any(await self._session.tell(commands.paste(pane, buffer, raw=raw))):
             await self._session.tell(commands.delete_buffer(buffer))
             raise NotDelivered(f"{self.name} has ended")

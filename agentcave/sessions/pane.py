@@ -57,6 +57,8 @@ class TmuxSession:
         seen = (await self.manager.panes()).get(self.id)
         if seen is None:
             return SessionStatus(Phase.PENDING if self._options else Phase.STOPPED)
+        if seen.unread:
+            return SessionStatus(Phase.UNREACHABLE)
         if not seen.dead:
             judgement = (await TmuxLine(self).judge(seen)).judgement
             return SessionStatus(
@@ -76,6 +78,7 @@ class TmuxSession:
         try:
             await self._open(options, argv)
             await self._taken(path)
+            self._keep_process_id(path)
         except anyio.get_cancelled_exc_class():
             # The pane may have come to be; without its file it would be born dead.
             with anyio.move_on_after(INTERRUPTED, shield=True):
@@ -91,6 +94,7 @@ class TmuxSession:
         seen = (await self.manager.panes()).get(self.id)
         if seen is None:
             return
+        self._refuse_unread(seen)
         how = how or self._stop
         marker = os.fsencode(f"AGENTCAVE_SESSION_DIR={self.session_folder}")
         if seen.dead:  # what it started may live on; its own pid may be somebody else's by now
@@ -140,7 +144,12 @@ class TmuxSession:
         seen = (await self.manager.panes()).get(self.id)
         if seen is None:
             raise SessionGone(f"{self.name} is not there any more", "`agentcave ps` shows what is")
+        self._refuse_unread(seen)
         return seen
+
+    def _refuse_unread(self, seen: ObservedSession) -> None:
+        if seen.unread:
+            raise CaveError(f"{self.name}: {seen.unread}")
 
     def _write_launch(self, options: SessionOptions, folder: str) -> str:
         path = os.path.join(self.manager.folder(self.stamp), "launch", self.id)
@@ -173,6 +182,12 @@ class TmuxSession:
             raise CaveError(f"cannot prepare {self.name} in {folder}: {exc.strerror}") from exc
         return path
 
+    def _keep_process_id(self, path: str) -> None:
+        """Nothing but a move: a second file for each session would cost as much as the first."""
+        folder = os.path.join(self.manager.folder(self.stamp), launch.PIDS)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        os.replace(path, os.path.join(folder, self.id))
+
     async def _open(self, options: SessionOptions, argv: tuple[str, ...]) -> None:
         manager, name = self.manager, self.name
         where = os.path.realpath(options.cwd)  # for what people open beside the agent
@@ -201,22 +216,22 @@ class TmuxSession:
             manager.forget(ended)
 
     async def _taken(self, path: str) -> None:
-        """Wait until the pane's shell has read its launch file, which it empties first.
+        """Wait until the pane's shell has read its launch file, which it overwrites first.
 
         Raises CaveError when the shell is gone, by its own death or its server's.
         """
         for _ in range(int(START_TIMEOUT / LOOK)):
-            if await self._emptied(path):
+            if await self._begun(path):
                 return
             seen = (await self.manager.panes()).get(self.id)
-            if (seen is None or seen.dead) and os.stat(path).st_size:
+            if (seen is None or seen.dead) and not launch.is_taken(path):
                 raise CaveError(f"{self.name} was ended from outside before it ran")
         raise DeadlineExceeded(f"{self.name} did not start within {START_TIMEOUT:g} s")
 
-    async def _emptied(self, path: str) -> bool:
+    async def _begun(self, path: str) -> bool:
         pause = 0.001
         with anyio.move_on_after(LOOK):
-            while os.stat(path).st_size:
+            while not launch.is_taken(path):
                 await anyio.sleep(pause)
                 pause = min(pause * 2, 0.05)
             return True

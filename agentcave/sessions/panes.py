@@ -3,14 +3,16 @@
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from agentcave.errors import CaveError, Unavailable
-from agentcave.hosts import Host, Pending
+from agentcave.hosts import Host, Pending, existing_folder, state_root
 from agentcave.hosts.processes import has_ended, working_directory
-from agentcave.model.observed import ObservedSession
+from agentcave.model.observed import ObservedSession, Stamp
+from agentcave.sessions.launch import PIDS, process_in
 from agentcave.sessions.stamp import decode
 from agentcave.tmux import (
+    Garbage,
     PaneRow,
     Server,
     TmuxError,
@@ -34,7 +36,7 @@ class Reading:
         """The server's process, once it has answered; None without a single pane, whoever's."""
         self.seen: list[ObservedSession] = []
         self.pane_pids: tuple[int, ...] = ()
-        """The processes of all panes, whoever's."""
+        """The processes of all panes, whoever's, as far as tmux tells them."""
         try:
             self._pending = self._begin()
         except CaveError as exc:  # raised when the answer is asked for: not all need it
@@ -60,24 +62,34 @@ class Reading:
         attempt = 0
         while True:
             rows = self._rows()
-            self.server_pid = rows[0].server_pid if rows else None
-            self.pane_pids = tuple(row.pane_pid for row in rows)
-            found = stamped(rows)
-            places = {one.pid: working_directory(one.pid) for one in found if not one.dead}
+            self.server_pid = next((row.server_pid for row in rows if row.server_pid), None)
+            self.pane_pids = tuple(row.pane_pid for row in rows if row.pane_pid is not None)
+            found = stamped(rows, os.environ, self._version)
+            live = [one.pid for one in found if one.pid is not None and not one.dead]
+            places: dict[int | None, str | None] = {pid: working_directory(pid) for pid in live}
             self.seen = [_placed(one, places.get(one.pid)) for one in found]
-            behind = certain and any(has_ended(pid) for pid, place in places.items() if not place)
+            behind = certain and any(has_ended(pid) for pid in live if not places[pid])
             if attempt == NUDGES or not (behind or deaths_unknown(rows)):
                 return self.seen
             attempt += 1
-            os.kill(rows[0].server_pid, signal.SIGCHLD)
+            if self.server_pid is not None:
+                os.kill(self.server_pid, signal.SIGCHLD)
             time.sleep(0.002 * attempt)
             self._pending = self._begin()
 
     def _rows(self) -> list[PaneRow]:
         try:
             return parse_panes(self.server, self._pending.result(), os.environ)
+        except Garbage as exc:
+            raise translated(exc.said_by(self._version())) from exc
         except TmuxError as exc:
             raise translated(exc) from exc
+
+    def _version(self) -> str:
+        """What the server calls itself, for errors: it may be older or newer than the program."""
+        asked = self.server.argv("display-message", "-p", "#{version}")
+        done = self._host.read(asked, environment=scrubbed(os.environ), timeout=READ_TIMEOUT)
+        return done.stdout.decode(errors="replace").strip()[:40]
 
 
 def _placed(session: ObservedSession, place: str | None) -> ObservedSession:
@@ -86,8 +98,10 @@ def _placed(session: ObservedSession, place: str | None) -> ObservedSession:
     return session._replace(uprooted=True) if lost else session
 
 
-def stamped(rows: Iterable[PaneRow]) -> list[ObservedSession]:
-    """Panes that carry a stamp of ours, the oldest first."""
+def stamped(
+    rows: Iterable[PaneRow], environ: Mapping[str, str], version: Callable[[], str]
+) -> list[ObservedSession]:
+    """Panes that carry a stamp of ours, the oldest first. ``version``: asked for when needed."""
     sessions = []
     for row in rows:
         word = stamp_word(row.start_command)
@@ -99,17 +113,29 @@ def stamped(rows: Iterable[PaneRow]) -> list[ObservedSession]:
                     row.pane_id,
                     row.session_id,
                     row.session_name,
-                    row.pane_pid,
+                    _recorded(stamp, environ) if row.pane_pid is None else row.pane_pid,
                     row.dead,
                     row.dead_status,
                     row.dead_signal,
                     row.attached > 0,
                     row.in_mode,
                     row.title,
+                    unread=str(Garbage(row.problem).said_by(version())) if row.problem else "",
                 )
             )
     sessions.sort(key=lambda session: (session.stamp.started, int(session.pane[1:])))
     return sessions
+
+
+def _recorded(stamp: Stamp, environ: Mapping[str, str]) -> int | None:
+    """The process that a session began as, where tmux does not tell it any more."""
+    folder = existing_folder(state_root(environ), stamp.uid)
+    if folder is None:
+        return None
+    try:
+        return process_in(os.path.join(folder, PIDS, os.path.basename(stamp.session)))
+    except OSError:
+        return None
 
 
 def translated(exc: TmuxError) -> CaveError:

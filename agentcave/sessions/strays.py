@@ -166,7 +166,8 @@ class _Origin:
         self._leaders: dict[int, set[str]] = defaultdict(set)
         self._places: dict[str, set[str]] = defaultdict(set)
         for one in sessions:
-            self._leaders[one.pid].add(one.stamp.session)
+            if one.pid is not None:
+                self._leaders[one.pid].add(one.stamp.session)
             self._places[one.stamp.workspace].add(one.stamp.session)
 
     def of(self, orphan: Process) -> str:

@@ -19,12 +19,14 @@ from agentcave.model.observed import ObservedSession, Stamp
 from agentcave.model.spec import ScreenRule
 from agentcave.sessions.base import Session, SessionGone, SessionOptions, fresh_id
 from agentcave.sessions.ending import Endings
+from agentcave.sessions.launch import PIDS
 from agentcave.sessions.line import TmuxLine
 from agentcave.sessions.pane import TmuxSession
 from agentcave.sessions.panes import NUDGES, stamped, translated
 from agentcave.sessions.strays import claims
 from agentcave.tmux import (
     CommandFailed,
+    Garbage,
     Server,
     TmuxError,
     check_version,
@@ -230,9 +232,12 @@ class TmuxSessionManager:
                 if "no current target" in exc.message:  # a server without a single session
                     return []
                 raise translated(exc) from exc
-            rows = parse_rows(line.decode(errors="surrogateescape") for line in lines)
+            try:
+                rows = parse_rows(b"\n".join(lines).decode(errors="surrogateescape"))
+            except Garbage as exc:
+                raise translated(exc.said_by(str(self.facts.version))) from exc
             if attempt == NUDGES or not deaths_unknown(rows):
-                return stamped(rows)
+                return stamped(rows, self.environ, lambda: str(self.facts.version))
             attempt += 1
             os.kill(self.facts.pid, signal.SIGCHLD)
             await anyio.sleep(0.002 * attempt)
@@ -253,3 +258,5 @@ class TmuxSessionManager:
             for project in os.listdir(root):
                 folder = os.path.join(root, project, "sessions", session_id)
                 shutil.rmtree(folder, ignore_errors=True)
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    os.unlink(os.path.join(root, project, PIDS, session_id))

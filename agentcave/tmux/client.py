@@ -29,7 +29,7 @@ from agentcave.tmux.versions import Version, parse_version
 ATTEMPTS = 8
 AT_ONCE = 128
 """Commands of a batch: while tmux works on one, our side prepares what goes into the next."""
-ABOUT = ("#{version}", f"#{{{MARK}}}", "#{pid}")
+ABOUT = ("#{q:version}", f"#{{==:#{{{MARK}}},1}}", "#{pid}")
 
 
 class Runner(Protocol):

@@ -182,7 +182,7 @@ def paste(pane: str, buffer: str, *, raw: bool, bracketed: bool = True) -> Choic
     """Paste a buffer and delete it, never into a dead pane: that crashes tmux 3.3a.
 
     The check is made inside the server; the reply to a dead pane is ``PANE_IS_DEAD``, and the
-    buffer stays. ``raw``: ``Version.pastes_raw`` of the *server*.
+    buffer stays. ``raw``: whether the *server* has ``PASTE_REWRITES``.
     """
     flags = "-dr" + ("p" if bracketed else "") + ("S" if raw else "")
     do = ("paste-buffer", flags, "-b", buffer, "-t", pane)

@@ -73,7 +73,18 @@ class ServerGone(TmuxError):
 
 
 class Garbage(TmuxError):
-    """What came back is not what tmux says."""
+    """What came back is not what tmux says, as far as it is known.
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"The answer does not come from a tmux that we understand: {what}.")
+    ``version`` is what the tmux in question calls itself, "" when that is not known.
+    """
+
+    def __init__(self, what: str, version: str = "") -> None:
+        who = f"tmux {version}" if version else "tmux"
+        super().__init__(
+            f"The answer of {who} is not understood: {what}. Is it a wrapper, or newer than this "
+            "agentcave? Please report it with what `agentcave doctor` prints."
+        )
+        self.what = what
+
+    def said_by(self, version: str) -> "Garbage":
+        return Garbage(self.what, version)

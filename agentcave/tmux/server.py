@@ -143,7 +143,7 @@ def parse_panes(
         output = interpret(server, completed, "list-panes", environ)
     except NoServer:
         return []
-    return formats.parse_rows(output.decode(errors="surrogateescape").split("\n")[:-1])
+    return formats.parse_rows(output.decode(errors="surrogateescape"))
 
 
 def failure(server: Server, said: str, command: str, environ: Mapping[str, str]) -> TmuxError:

@@ -1,4 +1,8 @@
-"""Which tmux this is, and what it can."""
+"""Which tmux this is, and what its versions do differently: measured, never read off a changelog.
+
+``QUIRKS`` is the one table; docs/internals/tmux.md holds the same with what follows from each, and
+a test keeps the two together. Code asks a version for its quirk and compares no numbers.
+"""
 
 from typing import NamedTuple
 
@@ -12,25 +16,43 @@ class Version(NamedTuple):
     minor: int
     letter: str = ""
 
-    @property
-    def pastes_raw(self) -> bool:
-        """From 3.7 on, paste-buffer rewrites control characters unless told -S."""
-        return self >= (3, 7)
+    def __str__(self) -> str:
+        return (
+            "without a number" if self == UNNUMBERED else f"{self.major}.{self.minor}{self.letter}"
+        )
+
+    def has(self, quirk: "Quirk") -> bool:
+        return quirk.first <= self and (quirk.last is None or self <= quirk.last)
 
     @property
-    def reports_deaths(self) -> bool:
-        """Before 3.6, with libutempter, the status of a death may be missing until a SIGCHLD."""
-        return self >= (3, 6)
+    def is_newer_than_seen(self) -> bool:
+        return self > NEWEST_SEEN
+
+
+class Quirk(NamedTuple):
+    """What versions ``first`` to ``last`` do (None: all later ones), as seen on ``seen``."""
+
+    name: str
+    first: Version
+    last: Version | None
+    seen: tuple[str, ...]
 
 
 OLDEST = Version(3, 2, "a")
-_NEWEST = Version(999, 0)
+UNNUMBERED = Version(999, 0)
+TESTED = ("3.3a", "3.5a", "3.7c", "3.8")
+"""The versions that the whole suite ran on (docs/testing.md)."""
+NEWEST_SEEN = Version(3, 8)
+
+DEATHS_LOST = Quirk("deaths-lost", OLDEST, Version(3, 5, "z"), ("3.3a", "3.5a"))
+PASTE_REWRITES = Quirk("paste-rewrites", Version(3, 7), None, ("3.7c", "3.8"))
+QUIRKS = (DEATHS_LOST, PASTE_REWRITES)
 
 
 def parse_version(text: str) -> Version:
     """What ``tmux -V`` or ``#{version}`` prints. Raises ``Garbage``, and ``TmuxTooOld``."""
     word = text.strip().removeprefix("tmux ")
-    version = _NEWEST if word == "master" or word.startswith("openbsd-") else _numbered(word)
+    version = UNNUMBERED if word == "master" or word.startswith("openbsd-") else _numbered(word)
     if version < OLDEST:
         raise TmuxTooOld(word)
     return version

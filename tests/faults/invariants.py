@@ -9,6 +9,8 @@ from caving import Cave, Done, alive, finish, snapshot
 from sightings import Sighting, look, working_directory
 from treasure import Treasure, record
 
+from agentcave.sessions.launch import is_taken
+
 PATIENCE = 5.0
 """Seconds in which a git or tmux that outlived its caller may still come to its end."""
 
@@ -102,7 +104,7 @@ def _nothing_lost(cave: Cave, seen: Sighting, promise: Promise) -> Iterator[str]
 
 def _no_launch_material(cave: Cave, seen: Sighting, promise: Promise) -> Iterator[str]:
     for path in (cave.state() / "launch").glob("*"):
-        if path.stat().st_size:
+        if not is_taken(str(path)):
             yield f"{path} holds {path.stat().st_size} bytes"
 
 

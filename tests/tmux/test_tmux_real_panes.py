@@ -20,6 +20,7 @@ from agentcave.tmux.commands import (
     send_keys,
     send_text,
 )
+from agentcave.tmux.versions import PASTE_REWRITES
 from tests.tmux.conftest import STAMPED, World, eventually, read, sigchld, write
 
 SIZE = (100, 40)
@@ -98,7 +99,7 @@ async def test_a_paste_arrives_whole_and_never_in_a_dead_pane(world: World) -> N
         script = f"stty raw -echo; : > {got}; exec head -c {len(payload)} >> {got}"
         pane = await start(client, "a/b/c", script)
         assert client.facts is not None
-        raw = client.facts.version.pastes_raw
+        raw = client.facts.version.has(PASTE_REWRITES)
         eventually(lambda: os.path.exists(got))
         await client.run(*load_buffer("agentcave-1", text))
         assert await client.choose(paste(pane, "agentcave-1", raw=raw)) == []

@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentcave.tmux.client import connect
+from agentcave.tmux.formats import unquote
 from tests.tmux.conftest import World
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -39,8 +40,8 @@ def test_every_text_comes_back_from_tmux_as_it_was_sent(
                     tasks.start_soon(collect, i)
 
             async def collect(i: int) -> None:
-                lines = await client.run("show-options", "-gv", f"@text{i}")
-                got[i] = b"\n".join(lines).decode()
+                lines = await client.run("display-message", "-p", f"#{{q:@text{i}}}")
+                got[i] = unquote(b"\n".join(lines).decode())
 
             async with anyio.create_task_group() as tasks:
                 for i in range(len(sent)):

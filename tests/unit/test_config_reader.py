@@ -1,4 +1,5 @@
 import os
+import re
 import time
 from pathlib import Path
 
@@ -132,7 +133,8 @@ def test_lines_and_columns_count_from_one() -> None:
 def test_depth_is_limited_and_a_flood_of_brackets_is_no_crash() -> None:
     assert read("[" * MAX_DEPTH + "]" * MAX_DEPTH)
     assert said("[" * (MAX_DEPTH + 1)) == [f"f:1:33: nested deeper than {MAX_DEPTH} levels"]
-    assert said("[" * 100_000) == [f"f:1:33: nested deeper than {MAX_DEPTH} levels"]
+    (flood,) = said("[" * 100_000)  # from PyYAML 6.0.4 on, its own limit comes first
+    assert re.fullmatch(rf"f:1:(33|1001): nested deeper than {MAX_DEPTH} levels", flood)
 
 
 def test_the_number_of_values_is_limited() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentcave.sessions.launch import WRONG_DIRECTORY, quote, script
+from agentcave.sessions.launch import WRONG_DIRECTORY, is_taken, process_in, quote, script
 
 DUMP = (sys.executable, "-c", "import os,sys; sys.stdout.buffer.write(os.environb[b'V'])")
 HOSTILE = (
@@ -95,11 +95,18 @@ def test_the_folder_of_the_session_is_held_open_for_children(tmp_path: Path, she
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def test_the_file_empties_itself_before_the_program_runs(tmp_path: Path) -> None:
-    look = ("/bin/sh", "-c", 'wc -c < "$0"', str(tmp_path / "launch it's $me"))
+def test_the_file_holds_a_process_id_alone_before_the_program_runs(tmp_path: Path) -> None:
+    look = ("/bin/sh", "-c", 'echo $$; cat "$0"', str(tmp_path / "launch it's $me"))
     done, launch = run(tmp_path, look, {"SECRET": "hunter2"})
-    assert int(done.stdout) == 0
-    assert launch.read_bytes() == b""
+    mine, held = map(int, done.stdout.split())
+    assert (held, process_in(str(launch))) == (mine, mine)
+
+
+def test_a_file_that_was_not_taken_holds_no_process_id(tmp_path: Path) -> None:
+    launch = tmp_path / "launch"
+    for text in (script(("/bin/true",), "/", {}, ()), b"", b"12", b"12345678901\n", b"-1\n"):
+        launch.write_bytes(text)
+        assert not is_taken(str(launch))
 
 
 def test_the_shell_becomes_the_program(tmp_path: Path) -> None:
@@ -127,7 +134,7 @@ def test_another_directory_is_refused_by_name(tmp_path: Path, how: str) -> None:
     done = subprocess.run(["/bin/sh", str(launch)], capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (WRONG_DIRECTORY, b"")
     assert f"cannot enter {place}".encode() in done.stderr
-    assert launch.read_bytes() == b""
+    assert is_taken(str(launch))
 
 
 def test_the_environment_is_what_was_handed_over_and_the_terminals_own(tmp_path: Path) -> None:
@@ -175,4 +182,4 @@ def test_a_program_that_is_not_there_fails_as_in_a_shell(tmp_path: Path) -> None
     done, launch = run(tmp_path, ("/no/such/program",), {"SECRET": "hunter2"})
     assert done.returncode == 127
     assert b"hunter2" not in done.stderr
-    assert launch.read_bytes() == b""
+    assert is_taken(str(launch))

@@ -111,7 +111,7 @@ def test_lists_are_appended_to_what_is_there_or_to_what_holds_by_default(
 @pytest.mark.parametrize(
     ("text", "where"),
     [
-        ('{\n  // c\n  "a": 1,\n}\n', ":4:1: "),
+        ('{\n  // c\n  "a": \n}\n', ":4:1: "),
         ('{"a": /* x\n */ b}', ":2:5: "),
         ("[1]", ":1: the settings are no JSON object"),
         ("[" * 100_000, ": it is nested too deeply"),

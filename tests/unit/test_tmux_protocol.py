@@ -5,7 +5,7 @@ from agentcave.tmux import protocol
 from agentcave.tmux.protocol import Answer, Outcome
 
 TOKEN = "agentcave-5ec5e7"
-HEAD = TOKEN.encode() + b"\x1f3.3a\x1f1\x1f99\n"
+HEAD = TOKEN.encode() + b" 3.3a 1 99\n"
 END = TOKEN.encode() + b".end\n"
 ABOUT = (b"3.3a", b"1", b"99")
 HOSTILE = [b"agentcave-0", b"agentcave-5ec5e8-0", b"-:2: unknown command: x", b"", b"\xff\x1b[0m"]
@@ -22,7 +22,7 @@ def mark(i: int) -> bytes:
 def test_a_batch_is_one_line_for_each_command_between_a_head_and_an_end() -> None:
     text = protocol.compose(batch(2), TOKEN, ["#{version}", "#{pid}"]).decode()
     assert text.splitlines() == [
-        f'display-message -p "{TOKEN}\\037#{{version}}\\037#{{pid}}"',
+        f'display-message -p "{TOKEN} #{{version}} #{{pid}}"',
         f"list-panes 0 ; display-message -p {TOKEN}-0",
         f"list-panes 1 ; display-message -p {TOKEN}-1",
         f"display-message -p {TOKEN}.end",

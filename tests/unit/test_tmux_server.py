@@ -20,7 +20,7 @@ from agentcave.tmux import (
     parse_panes,
     scrubbed,
 )
-from agentcave.tmux.versions import Version, parse_version
+from agentcave.tmux.versions import DEATHS_LOST, PASTE_REWRITES, Version, parse_version
 
 SERVER = Server("agentcave")
 
@@ -48,7 +48,7 @@ def test_versions_are_read(text: str, version: tuple[int, int, str]) -> None:
 
 @pytest.mark.parametrize("text", ["tmux master", "tmux openbsd-7.5"])
 def test_a_version_without_a_number_is_new(text: str) -> None:
-    assert parse_version(text).pastes_raw
+    assert parse_version(text).is_newer_than_seen
 
 
 @pytest.mark.parametrize("text", ["tmux 1.8", "tmux 3.1c", "tmux 3.2"])
@@ -63,10 +63,11 @@ def test_a_version_that_is_none_is_garbage(text: str) -> None:
         parse_version(text)
 
 
-def test_features_come_with_versions() -> None:
-    assert not Version(3, 6, "b").pastes_raw
-    assert Version(3, 7).pastes_raw
-    assert not Version(3, 5, "a").reports_deaths
+def test_a_quirk_comes_and_goes_with_its_versions() -> None:
+    assert not Version(3, 6, "b").has(PASTE_REWRITES)
+    assert Version(3, 7).has(PASTE_REWRITES)
+    assert Version(3, 5, "a").has(DEATHS_LOST)
+    assert not Version(3, 6).has(DEATHS_LOST)
 
 
 def test_a_missing_program_is_named() -> None:
