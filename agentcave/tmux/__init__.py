@@ -9,6 +9,7 @@ from agentcave.tmux.errors import Garbage as Garbage
 from agentcave.tmux.errors import NoServer as NoServer
 from agentcave.tmux.errors import ServerGone as ServerGone
 from agentcave.tmux.errors import ServerMismatch as ServerMismatch
+from agentcave.tmux.errors import TmuxBroken as TmuxBroken
 from agentcave.tmux.errors import TmuxError as TmuxError
 from agentcave.tmux.errors import TmuxMissing as TmuxMissing
 from agentcave.tmux.errors import TmuxTimeout as TmuxTimeout

@@ -23,7 +23,7 @@ from agentcave.tmux.errors import (
     TmuxMissing,
     TmuxTimeout,
 )
-from agentcave.tmux.server import MARK, Completed, Server, failure, scrubbed
+from agentcave.tmux.server import MARK, Completed, Server, failure, refuse_broken, scrubbed
 from agentcave.tmux.versions import Version, parse_version
 
 ATTEMPTS = 8
@@ -174,8 +174,7 @@ class Client:
         if answer.about is None:
             if done.returncode == 0 and not said:
                 raise Garbage(f"it printed {done.stdout[:80]!r}")
-            if done.returncode in (126, 127):
-                raise TmuxMissing(self.server.program)
+            refuse_broken(self.server, done)
             told = said or done.stdout[:500].decode(errors="replace").strip()
             raise failure(self.server, told, "source-file", self._environ)
         self.facts = _facts(answer.about)

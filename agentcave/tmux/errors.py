@@ -13,6 +13,17 @@ class TmuxMissing(TmuxError):
         self.program = program
 
 
+class TmuxBroken(TmuxError):
+    """There is such a program, and it does not run: a library or an interpreter lacks."""
+
+    def __init__(self, program: str, why: str) -> None:
+        super().__init__(
+            f"The program {program!r} is installed and cannot start: {why or 'it gave no reason'}. "
+            "Install it again, or what it lacks."
+        )
+        self.program = program
+
+
 class TmuxTooOld(TmuxError):
     """The program lacks what we stand on."""
 

@@ -8,11 +8,10 @@ from typing import NamedTuple, Protocol
 from agentcave.tmux import formats
 from agentcave.tmux.errors import (
     CommandFailed,
-    Garbage,
     NoServer,
     ServerMismatch,
+    TmuxBroken,
     TmuxError,
-    TmuxMissing,
     Unreachable,
 )
 from agentcave.tmux.versions import Version, parse_version
@@ -113,12 +112,17 @@ def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def check_version(completed: Completed) -> Version:
-    """Whether this program will do. Raises ``TmuxMissing``, ``TmuxTooOld``, ``Garbage``."""
-    if completed.returncode in (126, 127):
-        raise TmuxMissing("tmux")
+    """Whether this program will do. Raises ``TmuxBroken``, ``TmuxTooOld``, ``Garbage``."""
     if completed.returncode != 0:
-        raise Garbage(f"'tmux -V' failed: {_first_line(completed.stderr)}")
+        raise TmuxBroken("tmux", _first_line(completed.stderr))
     return parse_version(completed.stdout.decode(errors="replace"))
+
+
+def refuse_broken(server: Server, completed: Completed) -> None:
+    """Raises ``TmuxBroken`` for what a shell, a loader and the kernel say of a program."""
+    if completed.returncode in (126, 127) or completed.returncode < 0:
+        how = f"signal {-completed.returncode} ended it" if completed.returncode < 0 else ""
+        raise TmuxBroken(server.program, _first_line(completed.stderr) or how)
 
 
 def interpret(
@@ -127,8 +131,7 @@ def interpret(
     """The output of a finished client, or what its failure means."""
     if completed.returncode == 0:
         return completed.stdout
-    if completed.returncode in (126, 127):
-        raise TmuxMissing(server.program)
+    refuse_broken(server, completed)
     said = completed.stderr.decode(errors="replace").strip()
     raise failure(server, said, command, environ)
 

@@ -8,7 +8,7 @@ from agentcave.tmux import (
     CommandFailed,
     Garbage,
     NoServer,
-    TmuxMissing,
+    TmuxBroken,
     TmuxTooOld,
     Unreachable,
     check_version,
@@ -203,8 +203,8 @@ def test_an_old_tmux_is_refused(world: World) -> None:
         check_version(old.host.read(old.server.version_argv()))
 
 
-def test_a_missing_interpreter_is_a_missing_tmux(world: World) -> None:
-    with pytest.raises(TmuxMissing):
+def test_a_missing_interpreter_is_told(world: World) -> None:
+    with pytest.raises(TmuxBroken):
         check_version(world.host.read(fake(world, "exit 127\n").server.version_argv()))
 
 
@@ -212,7 +212,7 @@ async def test_a_program_that_is_no_tmux_is_told(world: World) -> None:
     for script, error in (
         ("echo hello\n", Garbage),
         ("echo hello; exit 1\n", CommandFailed),
-        ("exit 127\n", TmuxMissing),
+        ("exit 127\n", TmuxBroken),
     ):
         other = fake(world, script)
         async with connect(other.server, other.host.run, environ=world.environ) as client:

@@ -11,8 +11,8 @@ from agentcave.tmux import (
     NoServer,
     Server,
     ServerMismatch,
+    TmuxBroken,
     TmuxError,
-    TmuxMissing,
     TmuxTooOld,
     Unreachable,
     check_version,
@@ -70,9 +70,15 @@ def test_a_quirk_comes_and_goes_with_its_versions() -> None:
     assert not Version(3, 6).has(DEATHS_LOST)
 
 
-def test_a_missing_program_is_named() -> None:
-    with pytest.raises(TmuxMissing, match="install tmux"):
-        check_version(Done(127))
+LACKS = b"tmux: error while loading shared libraries: libjemalloc.so.2: cannot open\n"
+
+
+def test_a_program_that_cannot_start_is_not_taken_for_missing() -> None:
+    for run in (check_version, lambda done: interpret(SERVER, done, "list-panes", {})):
+        with pytest.raises(TmuxBroken, match=r"is installed and cannot start: .*libjemalloc"):
+            run(Done(127, stderr=LACKS))
+        with pytest.raises(TmuxBroken, match="cannot start"):
+            run(Done(-4))
 
 
 @pytest.mark.parametrize(
