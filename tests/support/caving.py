@@ -19,7 +19,10 @@ PANES = "#{session_name}\t#{pane_id}\t#{pane_pid}\t#{pane_dead}\t#{pane_start_co
 
 
 class Pane(NamedTuple):
-    """A pane as tmux tells of it; ``stamped`` when it carries the mark of an agent."""
+    """A pane as tmux tells of it; ``stamped`` when it carries the mark of an agent.
+
+    ``pid`` is 0 where tmux does not tell it: of dead panes from 3.8 on.
+    """
 
     session: str
     id: str
@@ -171,7 +174,7 @@ class Cave:
         """Every pane of the server, none when there is no server."""
         lines = self.try_tmux("list-panes", "-a", "-F", PANES).stdout.splitlines()
         rows = [line.split("\t", 4) for line in lines]
-        return [Pane(name, pane, int(pid), dead == "1", cmd) for name, pane, pid, dead, cmd in rows]
+        return [Pane(row[0], row[1], int(row[2] or 0), row[3] == "1", row[4]) for row in rows]
 
     def agents(self) -> dict[str, Pane]:
         """The live agents by session name."""
