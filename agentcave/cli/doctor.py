@@ -3,30 +3,22 @@
 import argparse
 import os
 import re
-import sys
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
 
-from agentcave import config
 from agentcave.agents import TYPES, Adapter, adapter_of
 from agentcave.cli import project as projects
+from agentcave.cli.fitness import Finding, Verdict, machine
 from agentcave.cli.terminal import colored
 from agentcave.errors import CaveError, Unavailable
 from agentcave.hosts import Host, LocalHost, state_root
+from agentcave.model.names import session_name
 from agentcave.report.json import dumps
 from agentcave.report.text import one_line, paint
 from agentcave.sessions.panes import Reading
 from agentcave.tmux import Server, TmuxError, Version, check_version
-from agentcave.tmux.versions import DEATHS_LOST
+from agentcave.tmux.versions import DEATHS_LOST, TESTED
 
-Verdict = Literal["ok", "info", "warn", "fail"]
 COLORS: dict[Verdict, str] = {"ok": "32", "info": "0", "warn": "33", "fail": "31"}
-
-
-class Finding(NamedTuple):
-    verdict: Verdict
-    what: str
-    text: str
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +27,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     host, server = LocalHost(), projects.server(args)
-    found = [*_python(), *_tmux(host, server), *_git(host), *_state(), *_file(args), *_agents(host)]
+    found = [*machine(os.environ), *_tmux(host, server), *_git(host)]
+    found += [*_state(), *_file(args), *_agents(host)]
     if args.json:
         print(dumps([finding._asdict() for finding in found]))
     else:
@@ -46,34 +39,48 @@ def run(args: argparse.Namespace) -> int:
     return Unavailable.exit_code if any(one.verdict == "fail" for one in found) else 0
 
 
-def _python() -> Iterator[Finding]:
-    yield Finding("ok", "python", f"{sys.version.split()[0]} ({sys.executable})")
-    if config.yaml_backend() != "libyaml":
-        text = "PyYAML without libyaml reads a large caves.yaml ten times slower"
-        yield Finding("warn", "yaml", text)
-
-
 def _tmux(host: Host, server: Server) -> Iterator[Finding]:
     try:
         version = check_version(host.read(server.version_argv(), timeout=5))
-    except (CaveError, TmuxError) as exc:
+    except CaveError as exc:
         yield Finding("fail", "tmux", f"{exc} (install tmux 3.2a or newer)")
         return
-    yield Finding("ok", "tmux", f"{_named(version)} ({host.which(server.program)})")
+    except TmuxError as exc:
+        yield Finding("fail", "tmux", f"{exc} ({host.which(server.program)})")
+        return
+    yield _known(version, f"{version} ({host.which(server.program)})")
     if version.has(DEATHS_LOST):
         text = "this version can miss how a program ended; agentcave asks it again"
         yield Finding("info", "tmux", text)
+    yield from _server(host, server, version)
+
+
+def _known(version: Version, told: str) -> Finding:
+    tested = ", ".join(TESTED)
+    if version.is_newer_than_seen:
+        text = f"{told} is newer than any that agentcave was tested with ({tested}); please report"
+        return Finding("warn", "tmux", f"{text} what does not work")
+    among = str(version) in TESTED
+    return Finding("ok", "tmux", told if among else f"{told}; agentcave was tested with {tested}")
+
+
+def _server(host: Host, server: Server, program: Version) -> Iterator[Finding]:
     try:
-        sessions = Reading(host, server).sessions()
+        reading = Reading(host, server)
+        sessions = reading.sessions()
+        running = reading.server_version() if reading.server_pid is not None else ""
     except CaveError as exc:
         yield Finding("fail", "server", str(exc))
         return
     alive = sum(not session.dead for session in sessions)
     yield Finding("ok", "server", f"socket {server.socket}: {alive} agents live")
-
-
-def _named(version: Version) -> str:
-    return f"{version.major}.{version.minor}{version.letter}"
+    if running and running != str(program):
+        text = f"it runs tmux {running}: it began before tmux was installed anew, and works on"
+        yield Finding("info", "server", text)
+    for session in sessions:
+        if session.unread:
+            name = session_name(session.stamp.project, *session.stamp.key)
+            yield Finding("fail", "server", f"{name}: {session.unread}")
 
 
 def _git(host: Host) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from agentcave.tmux import (
     scrubbed,
     stamp_word,
 )
+from agentcave.tmux.versions import parse_version
 
 READ_TIMEOUT = 10.0
 NUDGES = 20
@@ -64,7 +65,7 @@ class Reading:
             rows = self._rows()
             self.server_pid = next((row.server_pid for row in rows if row.server_pid), None)
             self.pane_pids = tuple(row.pane_pid for row in rows if row.pane_pid is not None)
-            found = stamped(rows, os.environ, self._version)
+            found = stamped(rows, os.environ, self.server_version)
             live = [one.pid for one in found if one.pid is not None and not one.dead]
             places: dict[int | None, str | None] = {pid: working_directory(pid) for pid in live}
             self.seen = [_placed(one, places.get(one.pid)) for one in found]
@@ -81,15 +82,18 @@ class Reading:
         try:
             return parse_panes(self.server, self._pending.result(), os.environ)
         except Garbage as exc:
-            raise translated(exc.said_by(self._version())) from exc
+            raise translated(exc.said_by(self.server_version())) from exc
         except TmuxError as exc:
             raise translated(exc) from exc
 
-    def _version(self) -> str:
-        """What the server calls itself, for errors: it may be older or newer than the program."""
+    def server_version(self) -> str:
+        """The server's version, which may not be the program's; "" if it tells none."""
         asked = self.server.argv("display-message", "-p", "#{version}")
         done = self._host.read(asked, environment=scrubbed(os.environ), timeout=READ_TIMEOUT)
-        return done.stdout.decode(errors="replace").strip()[:40]
+        try:
+            return str(parse_version(done.stdout.decode(errors="replace")))
+        except TmuxError:
+            return ""
 
 
 def _placed(session: ObservedSession, place: str | None) -> ObservedSession:

@@ -1,0 +1,126 @@
+"""A tmux that cannot start, is none, greets, is old, or is newer than any that was seen."""
+
+import json
+import shutil
+
+import pytest
+from caving import Cave
+
+TWO = """\
+version: 1
+name: shop
+caves:
+  api:
+    agents:
+      shell: {type: command, command: [sleep, infinity]}
+  web:
+    agents:
+      shell: {type: command, command: [sleep, infinity]}
+"""
+REAL = shutil.which("tmux")
+LIBRARY = "tmux: error while loading shared libraries: libjemalloc.so.2: cannot open"
+
+
+def talks_of(cave: Cave, edit: str) -> str:
+    """A PATH on which tmux is the real one, and what it prints of panes is edited by sed."""
+    return cave.program(
+        "tmux",
+        f'case "$*" in *list-panes*) {REAL} "$@" | sed -E \'{edit}\' ;; '
+        f'*source-file*) {REAL} "$@" | sed -E \'{edit}\' ;; *) exec {REAL} "$@" ;; esac',
+    )
+
+
+def calls_itself(cave: Cave, version: str) -> str:
+    """A PATH on which the program gives another version than its server does."""
+    return cave.program(
+        "tmux", f'[ "$1" = -V ] && {{ echo "tmux {version}"; exit; }}; exec {REAL} "$@"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (f"echo '{LIBRARY}' >&2; exit 127", "cannot start: tmux: error while loading"),
+        ("exit 126", "is installed and cannot start"),
+        ("kill -ILL $$", "is installed and cannot start"),
+        ("echo screen 4.09", "instead of panes it printed 'screen 4.09"),
+        (f'[ "$1" = -V ] && exec echo hello; exec {REAL} "$@"', "its version 'hello'"),
+        (f'echo Welcome; exec {REAL} "$@"', "Welcome"),
+        (
+            f'[ "$1" = -V ] && exec echo tmux 3.1c; exec {REAL} "$@"',
+            "3.2a or newer is needed",
+        ),
+    ],
+)
+def test_a_program_that_will_not_do_is_told_by_what_it_said(
+    cave: Cave, script: str, said: str
+) -> None:
+    path = cave.program("tmux", script)
+    assert said in cave.up(code=69, PATH=path).err
+    cave.run("doctor", code=69, PATH=path)
+    assert cave.agents() == {}
+    cave.up()
+
+
+@pytest.mark.parametrize("version", ["next-3.9", "3.6b", "3.9", "4.0-rc", "openbsd-7.9", "master"])
+def test_versions_that_nobody_has_seen_are_worked_with(cave: Cave, version: str) -> None:
+    path = calls_itself(cave, version)
+    cave.up(PATH=path)
+    assert list(cave.agents()) == ["shop/api/shell"]
+    cave.run("stop", "api", "-f", "caves.yaml", PATH=path)
+    cave.run("down", "-f", "caves.yaml", PATH=path)
+    assert cave.agents() == {}
+
+
+def test_doctor_warns_of_a_version_that_is_newer_than_any_that_was_seen(cave: Cave) -> None:
+    found = cave.run("doctor", "--json", PATH=calls_itself(cave, "next-9.9")).json
+    (told,) = [one for one in found if one["verdict"] == "warn" and one["what"] == "tmux"]
+    assert told["text"].startswith("9.9 (")
+    assert "newer than any" in told["text"]
+
+
+def test_a_pane_that_is_not_understood_is_one_agent_that_is_out_of_reach(cave: Cave) -> None:
+    cave.declare(TWO)
+    cave.up()
+    before = cave.agents()
+    path = talks_of(cave, r"s/^(\$[0-9]+ %[0-9]+ [0-9]+) 0 (.*shop\/api)/\1 maybe \2/")
+    rows = json.loads(cave.run("ps", "-f", "caves.yaml", "--json", PATH=path).out)["sessions"]
+    assert {row["cave"]: row["phase"] for row in rows} == {"api": "unreachable", "web": "running"}
+    (api,) = [row for row in rows if row["cave"] == "api"]
+    assert "pane_dead is 'maybe'" in api["reason"]
+    assert "tmux 3" in api["reason"]
+    refused = cave.up(code=1, PATH=path)
+    assert "pane_dead is 'maybe'" in refused.err + refused.out
+    assert "pane_dead" in cave.run("stop", "api", "-f", "caves.yaml", code=1, PATH=path).err
+    cave.run("restart", "web", "-f", "caves.yaml", PATH=path)
+    after = cave.agents()
+    assert after["shop/api/shell"] == before["shop/api/shell"]
+    assert after["shop/web/shell"].pid != before["shop/web/shell"].pid
+    assert "pane_dead" in cave.run("doctor", code=69, PATH=path).out
+    cave.run("down", "-f", "caves.yaml", code=1, PATH=path)
+    assert list(cave.agents()) == ["shop/api/shell"]
+    cave.run("down", "-f", "caves.yaml")
+    assert cave.agents() == {}
+
+
+def test_output_that_is_not_understood_at_all_stops_nothing(cave: Cave) -> None:
+    cave.up()
+    before = cave.agents()
+    path = talks_of(cave, r"s/^(\$[0-9]+) %/\1 pane-/")
+    for words in (("up", "-f", "caves.yaml"), ("down", "-f", "caves.yaml")):
+        said = cave.run(*words, code=69, PATH=path).err
+        assert "The answer of tmux 3" in said
+        assert "agentcave doctor" in said
+    assert cave.agents() == before
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "no_SUCH.latin1"])
+def test_without_a_utf8_locale_nothing_is_different(cave: Cave, locale: str) -> None:
+    text = "déjà vu 漢字"
+    cave.declare(TWO.replace("[sleep, infinity]", f"[sh, -c, 'echo {text}; sleep 600']", 1))
+    cave.up(LC_ALL=locale, LANG=None)
+    done = cave.run("logs", "api", "--file", "caves.yaml", LC_ALL=locale, PYTHONUTF8="1")
+    assert text in done.out
+    assert cave.ps()["api/shell"]["phase"] == "running"
+    cave.run("down", "-f", "caves.yaml", LC_ALL=locale, LANG=None)
+    assert cave.agents() == {}
