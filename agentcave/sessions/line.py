@@ -13,8 +13,7 @@ from agentcave.model.status import Dialog
 from agentcave.plan.activity import is_silent, judge
 from agentcave.sessions.delivery import NotDelivered, Sight
 from agentcave.sessions.evidence import GLANCE, Subject, read
-from agentcave.tmux import commands, scrubbed
-from agentcave.tmux.versions import PASTE_REWRITES
+from agentcave.tmux import Version, commands, scrubbed
 
 if TYPE_CHECKING:
     from agentcave.sessions.pane import TmuxSession
@@ -74,8 +73,7 @@ class TmuxLine:
         if loaded.returncode != 0:
             raise NotDelivered(loaded.stderr.decode(errors="replace").strip())
         pane = (await self._session.pane()).pane
-        raw = manager.facts.version.has(PASTE_REWRITES)
-        if any(await self._session.tell(commands.paste(pane, buffer, raw=raw))):
+        if any(await self._session.tell(commands.paste(self._version, pane, buffer))):
             await self._session.tell(commands.delete_buffer(buffer))
             raise NotDelivered(f"{self.name} has ended")
 
@@ -84,7 +82,12 @@ class TmuxLine:
         pane = self._seen or await self._session.pane()
         hidden = "" if self.adapter.INPUT else self.adapter.DIALOG
         choice = commands.press(
-            pane.pane, key.value, literally=key.literal, shown=self.adapter.INPUT, hidden=hidden
+            self._version,
+            pane.pane,
+            key.value,
+            literally=key.literal,
+            shown=self.adapter.INPUT,
+            hidden=hidden,
         )
         told = judge(self.adapter.claims(await self._read(pane)), time.time()).dialog
         if told is not None and told != self._asked:
@@ -95,7 +98,7 @@ class TmuxLine:
         """Press a key only if a dialog is on the screen at that very moment."""
         pane = (await self._session.pane()).pane
         dialog = self.adapter.DIALOG
-        choice = commands.press(pane, key.value, literally=key.literal, shown=dialog)
+        choice = commands.press(self._version, pane, key.value, literally=key.literal, shown=dialog)
         return not any(await self._session.tell(choice))
 
     async def shows(self, dialog: Dialog) -> bool:
@@ -107,4 +110,9 @@ class TmuxLine:
         return self.adapter.proof((await self._read(pane, proving=True)).told, text, since)
 
     async def leave_mode(self) -> None:
-        await self._session.tell(commands.leave_mode((await self._session.pane()).pane))
+        pane = (await self._session.pane()).pane
+        await self._session.tell(commands.leave_mode(self._version, pane))
+
+    @property
+    def _version(self) -> Version:
+        return self._session.manager.facts.version

@@ -16,7 +16,7 @@ from agentcave.sessions.base import SessionGone, SessionOptions, SessionStatus
 from agentcave.sessions.delivery import Delivery, Wish, deliver
 from agentcave.sessions.line import TmuxLine
 from agentcave.sessions.overlays import lay
-from agentcave.sessions.screen import screen_text
+from agentcave.sessions.screen import SCROLLED_BY_NOTE, screen_text
 from agentcave.sessions.stamp import VARIABLE, encode
 from agentcave.tmux import CommandFailed, commands
 from agentcave.tmux.commands import Command
@@ -102,7 +102,7 @@ class TmuxSession:
             return
         for key in how.keys or ():
             send = commands.send_text if key.literal else commands.send_keys
-            await self.tell(send(seen.pane, key.value))
+            await self.tell(send(self.manager.facts.version, seen.pane, key.value))
         await self.manager.endings.end(self.id, seen.pid, marker, how, asked=bool(how.keys))
 
     async def resize(self, size: tuple[int, int]) -> None:
@@ -118,7 +118,8 @@ class TmuxSession:
 
     async def get_output(self) -> str:
         seen = await self.pane()
-        lines = await self.tell(commands.capture_pane(seen.pane))
+        above = -SCROLLED_BY_NOTE if seen.dead else None
+        lines = await self.tell(commands.capture_pane(seen.pane, above))
         return screen_text(b"\n".join(lines).decode(errors="replace"), dead=seen.dead)
 
     def cancel(self) -> None:

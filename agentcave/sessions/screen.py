@@ -1,6 +1,8 @@
 """What a captured screen says. Pure."""
 
 EPITAPH = "Pane is dead ("
+SCROLLED_BY_NOTE = 1
+"""Lines of a screen that tmux moves into the history for its note on a dead pane (3.3a to 3.8)."""
 
 
 def screen_text(captured: str, *, dead: bool) -> str:

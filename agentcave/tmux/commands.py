@@ -1,8 +1,13 @@
-"""tmux commands as words, and words as one line of a source file. Pure."""
+"""tmux commands as words, and words as one line of a source file. Pure.
+
+Where servers differ, a command takes the version of the *server* that is to carry it out.
+"""
 
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from agentcave.tmux.versions import PASTE_REWRITES, VIEWER_REFUSES_KEYS, Version
 
 Words = tuple[str, ...]
 
@@ -126,20 +131,31 @@ def kill_session(session: str) -> Words:
     return ("kill-session", "-t", session)
 
 
-def send_keys(pane: str, *keys: str) -> Words:
+NOBODY = "agentcave-nobody"
+"""No client has this name; tmux would ask any client for leave, also one that may only look on."""
+
+
+def _send_keys(version: Version, *flags: str) -> Words:
+    for_nobody = ("-c", NOBODY) if version.has(VIEWER_REFUSES_KEYS) else ()
+    return ("send-keys", *for_nobody, *flags)
+
+
+def send_keys(version: Version, pane: str, *keys: str) -> Words:
     """Named keys (``Enter``, ``C-c``); harmless and without effect in a dead pane."""
-    return ("send-keys", "-t", pane, "--", *keys)
+    return (*_send_keys(version, "-t", pane, "--"), *keys)
 
 
-def send_text(pane: str, text: str) -> Words:
+def send_text(version: Version, pane: str, text: str) -> Words:
     """Literal characters; lost while the pane is in copy mode. ``paste`` is for anything long."""
-    return ("send-keys", "-l", "-t", pane, "--", text)
+    return (*_send_keys(version, "-l", "-t", pane, "--"), text)
 
 
 NOT_PRESSED = b"agentcave: not pressed"
 
 
-def press(pane: str, key: str, *, literally: bool, shown: str = "", hidden: str = "") -> Choice:
+def press(
+    version: Version, pane: str, key: str, *, literally: bool, shown: str = "", hidden: str = ""
+) -> Choice:
     """Press a key in a pane that takes keys and, at that very moment, shows what it should.
 
     ``shown`` is a POSIX extended expression that a line of the screen must match, ``hidden`` one
@@ -148,7 +164,7 @@ def press(pane: str, key: str, *, literally: bool, shown: str = "", hidden: str 
     """
     fit = _both("#{?#{||:#{pane_dead},#{pane_in_mode}},0,1}", _lines(shown, "1"))
     fit = _both(fit, f"#{{?{_lines(hidden, '0')},0,1}}")
-    do = send_text(pane, key) if literally else send_keys(pane, key)
+    do = (send_text if literally else send_keys)(version, pane, key)
     return Choice(pane, fit, do, ("display-message", "-p", NOT_PRESSED.decode()))
 
 
@@ -162,9 +178,9 @@ def _lines(pattern: str, default: str) -> str:
     return f"#{{C/r:{pattern}}}" if pattern else default
 
 
-def leave_mode(pane: str) -> Words:
+def leave_mode(version: Version, pane: str) -> Words:
     """Leave copy mode, in which a pane takes no keys."""
-    return ("send-keys", "-X", "-t", pane, "cancel")
+    return (*_send_keys(version, "-X", "-t", pane), "cancel")
 
 
 def load_buffer(buffer: str, path: str) -> Words:
@@ -178,13 +194,14 @@ def delete_buffer(buffer: str) -> Words:
 PANE_IS_DEAD = b"agentcave: the pane is dead"
 
 
-def paste(pane: str, buffer: str, *, raw: bool, bracketed: bool = True) -> Choice:
+def paste(version: Version, pane: str, buffer: str, *, bracketed: bool = True) -> Choice:
     """Paste a buffer and delete it, never into a dead pane: that crashes tmux 3.3a.
 
     The check is made inside the server; the reply to a dead pane is ``PANE_IS_DEAD``, and the
-    buffer stays. ``raw``: whether the *server* has ``PASTE_REWRITES``.
+    buffer stays.
     """
-    flags = "-dr" + ("p" if bracketed else "") + ("S" if raw else "")
+    raw = "S" if version.has(PASTE_REWRITES) else ""
+    flags = "-dr" + ("p" if bracketed else "") + raw
     do = ("paste-buffer", flags, "-b", buffer, "-t", pane)
     refuse = ("display-message", "-p", PANE_IS_DEAD.decode())
     return Choice(pane, "#{pane_dead}", refuse, do)

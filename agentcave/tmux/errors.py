@@ -49,14 +49,23 @@ class Unreachable(TmuxError):
 
 
 class ServerMismatch(TmuxError):
-    """A server answers, but refuses this program: usually tmux was upgraded under it."""
+    """A server answers, but refuses this program: usually tmux was upgraded under it.
 
-    def __init__(self, socket: str, why: str) -> None:
+    Seen: servers from 3.6 on refuse programs before 3.6. ``pid`` is the server's and ``runs`` the
+    path of its program, each empty when it is not known.
+    """
+
+    def __init__(self, socket: str, why: str, pid: int = 0, runs: str = "") -> None:
+        who = f"The tmux server {pid}" if pid else "The tmux server"
         super().__init__(
-            f"A tmux server runs on the socket {socket!r} but refuses this tmux program "
-            f"({why}); use the tmux that started it, or end that server."
+            f"{who} on the socket {socket!r} refuses this tmux program ({why}): they are of "
+            "different versions."
         )
         self.socket = socket
+        there = runs and not runs.endswith(" (deleted)")
+        use = f"put the program that it runs, {runs}, first in PATH" if there else ""
+        end = f"`kill {pid}` ends it with its agents, and `up` starts them again" if pid else ""
+        self.hint = ", or ".join(filter(None, (use, end))) or "use the program that started it"
 
 
 class TmuxTimeout(TmuxError):

@@ -20,6 +20,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 DEFAULTS = os.path.join(HERE, "defaults.conf")
 SUBREAPER = os.path.join(HERE, "subreaper.py")
 MARK = "@agentcave"
+CONFIGURED = ("if-shell", "-F", f"#{{?#{{==:#{{{MARK}}},1}},,1}}", "run-shell -d 0.2")
+"""A server that another client has just begun may still read its configuration (seen on 3.8)."""
 MAX_SOCKET_PATH = 107
 NO_SESSION = b"no current target"  # what list-panes -a says on a server without any session
 
@@ -64,14 +66,14 @@ class Server(NamedTuple):
 
     def batch_argv(self) -> list[str]:
         """The same on a server that tmux starts when there is none."""
-        return [*self._client(), "start-server", ";", "source-file", "-"]
+        return [*self._client(), "start-server", ";", *CONFIGURED, ";", "source-file", "-"]
 
     def start_argv(self, environ: Mapping[str, str]) -> list[str]:
         """The same on a server that holds its orphans, started when there is none."""
         if not sys.executable:  # an embedded Python does not know how to start another
             return self.batch_argv()
-        python = [sys.executable, "-I", "-S", SUBREAPER]
-        return [*python, self.socket_path(environ), *self._client()]
+        python, client = [sys.executable, "-I", "-S", SUBREAPER], len(self._client())
+        return [*python, self.socket_path(environ), str(client), *self.batch_argv()]
 
     def version_argv(self) -> list[str]:
         return [self.program, "-V"]
@@ -160,24 +162,37 @@ def failure(server: Server, said: str, command: str, environ: Mapping[str, str])
         return NoServer(server.socket) if nothing else Unreachable(server.socket, said)
     if "has unsafe permissions" in said or "socket file name too long" in said.lower():
         return Unreachable(server.socket, said)
-    if said.startswith("protocol version mismatch"):
-        return ServerMismatch(server.socket, said)
-    if said.startswith(("server exited", "lost server", "[server exited", "[lost server")):
-        alive = _answers(server.socket_path(environ))
-        return ServerMismatch(server.socket, said) if alive else NoServer(server.socket)
+    mismatch = said.startswith("protocol version mismatch")
+    if mismatch or said.startswith(("server exited", "lost server", "[server", "[lost")):
+        pid = _listener(server.socket_path(environ))
+        if pid is not None or mismatch:
+            return ServerMismatch(server.socket, said, pid or 0, _program(pid))
+        return NoServer(server.socket)
     return CommandFailed(command, said.rstrip(".") or "it gave no reason")
 
 
-def _answers(path: str) -> bool:
+def _listener(path: str) -> int | None:
+    """The process that listens on a socket (0: in another pid namespace); None for nobody."""
     import socket
+    import struct
 
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(1)
         try:
             client.connect(path)
+            peer = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         except OSError:
-            return False
-    return True
+            return None
+    pid: int = struct.unpack("3i", peer)[0]
+    return pid
+
+
+def _program(pid: int | None) -> str:
+    """The path of the program that a process runs; it ends in " (deleted)" when it is gone."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe") if pid else ""
+    except OSError:
+        return ""
 
 
 def _first_line(text: bytes) -> str:

@@ -1,6 +1,7 @@
 """Starts a tmux server that every orphan below it becomes a child of, then talks to it.
 
-A script for a Python of its own, ``subreaper.py SOCKET TMUX ARGUMENT…``, with commands on stdin.
+A script for a Python of its own, ``subreaper.py SOCKET N TMUX ARGUMENT…``, with commands on stdin.
+The first N words, from TMUX on, begin the server; all of them are the client.
 The server must be this very process: what ``prctl`` sets is kept across exec and lost across
 fork, so it may not be set by a parent, and tmux may not fork either (``-D``). It is set here and
 not in a fork of the caller, which may have threads.
@@ -21,14 +22,14 @@ IGNORED_BY_PYTHON = (13, 25)
 DEADLINE = 5.0
 
 
-def main(socket: str, *client: str) -> None:
+def main(socket: str, count: str, *client: str) -> None:
     environment = handed()
     before = identity(socket)
     child = os.fork()
     if not child:
-        become_server(client, environment)
+        become_server(client[: int(count)], environment)
     wait_for_change(socket, before, child)
-    os.execvpe(client[0], [*client, "start-server", ";", "source-file", "-"], environment)
+    os.execvpe(client[0], client, environment)
 
 
 def handed() -> dict[bytes, bytes]:
@@ -46,7 +47,7 @@ def identity(socket: str) -> tuple[int, int] | None:
     return status.st_ino, status.st_ctime_ns
 
 
-def become_server(client: tuple[str, ...], environment: dict[bytes, bytes]) -> None:
+def become_server(begins: tuple[str, ...], environment: dict[bytes, bytes]) -> None:
     try:
         os.setsid()
         os.chdir("/")
@@ -58,7 +59,7 @@ def become_server(client: tuple[str, ...], environment: dict[bytes, bytes]) -> N
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         for number in IGNORED_BY_PYTHON:
             libc.signal(number, None)
-        os.execvpe(client[0], [*client, "-D"], environment)
+        os.execvpe(begins[0], [*begins, "-D"], environment)
     finally:
         os._exit(127)
 

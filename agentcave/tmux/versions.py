@@ -46,7 +46,8 @@ NEWEST_SEEN = Version(3, 8)
 
 DEATHS_LOST = Quirk("deaths-lost", OLDEST, Version(3, 5, "z"), ("3.3a", "3.5a"))
 PASTE_REWRITES = Quirk("paste-rewrites", Version(3, 7), None, ("3.7c", "3.8"))
-QUIRKS = (DEATHS_LOST, PASTE_REWRITES)
+VIEWER_REFUSES_KEYS = Quirk("viewer-refuses-keys", Version(3, 6), None, ("3.7c", "3.8"))
+QUIRKS = (DEATHS_LOST, PASTE_REWRITES, VIEWER_REFUSES_KEYS)
 
 
 def parse_version(text: str) -> Version:

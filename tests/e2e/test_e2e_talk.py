@@ -9,6 +9,19 @@ from caving import AGENTCAVE, Cave, Terminal, eventually, finish
 
 DEMO = "version: 1\nname: shop\ncaves:\n  api:\n    agents: {demo: {}}\n"
 TWO = "version: 1\nname: shop\ncaves:\n  api:\n    agents: {demo: {}, other: {type: demo}}\n"
+BY_KEYS = """\
+version: 1
+name: shop
+caves:
+  api:
+    agents: {demo: {size: {columns: 150, rows: 40}}}
+  web:
+    agents:
+      shell:
+        type: command
+        command: [sh, -c, "trap 'echo ended by its key; exit' INT; while :; do sleep 0.1; done"]
+        stop: {keys: [C-c], grace: 60s}
+"""
 
 Opener = Callable[..., Terminal]
 
@@ -153,6 +166,27 @@ def test_attach_read_only_types_nothing(demo: Cave, on_terminal: Opener) -> None
     demo.run("send", "-f", "caves.yaml", "api", "echo sent")
     eventually(lambda: "You said: sent" in demo.screen("shop/api/demo"))
     assert "typed" not in demo.screen("shop/api/demo")
+
+
+def test_somebody_who_only_watches_hinders_nothing(demo: Cave, on_terminal: Opener) -> None:
+    demo.declare(BY_KEYS)
+    demo.up("--force")
+    for cave in ("api", "web"):
+        on_terminal(*AGENTCAVE, "attach", "-f", "caves.yaml", "--read-only", cave)
+    eventually(lambda: demo.tmux("list-clients", "-F", "#{client_readonly}") == "1\n1")
+    demo.run("send", "-f", "caves.yaml", "api", "approve rm -r build")
+    demo.run("wait", "-f", "caves.yaml", "--for", "attention")
+    assert demo.run("approve", "-f", "caves.yaml", "api").out == "approved api/demo: rm -r build\n"
+    demo.run("wait", "-f", "caves.yaml", "--for", "idle", "api")
+    assert demo.run("send", "-f", "caves.yaml", "api", "echo on").out.startswith("delivered")
+    demo.run("stop", "-f", "caves.yaml", "web")
+    assert "by its key" in demo.run("logs", "--file", "caves.yaml", "web").out
+    demo.declare(BY_KEYS.replace("columns: 150", "columns: 120"))
+    demo.up()
+    demo.run("restart", "-f", "caves.yaml", "api", "web")
+    assert set(demo.agents()) == {"shop/api/demo", "shop/web/shell"}
+    demo.run("down", "-f", "caves.yaml")
+    assert demo.agents() == {}
 
 
 def test_attach_works_from_inside_another_tmux(demo: Cave, on_terminal: Opener) -> None:

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from caving import Cave, Terminal, alive, eventually, make_project
 
-GITCONFIG = "[user]\nname = t\nemail = t@example.invalid\n[init]\ndefaultBranch = main\n"
+GITCONFIG = (
+    "[user]\nname = t\nemail = t@example.invalid\n[init]\ndefaultBranch = main\n"
+    "[maintenance]\nauto = false\n"  # git 2.55 goes on with it in the background
+)
 
 
 @pytest.fixture

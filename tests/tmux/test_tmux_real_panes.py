@@ -20,7 +20,7 @@ from agentcave.tmux.commands import (
     send_keys,
     send_text,
 )
-from agentcave.tmux.versions import PASTE_REWRITES
+from agentcave.tmux.versions import Version
 from tests.tmux.conftest import STAMPED, World, eventually, read, sigchld, write
 
 SIZE = (100, 40)
@@ -31,6 +31,11 @@ async def start(client: Client, name: str, script: str, directory: str | None = 
     argv = (*STAMPED, "-c", script)
     (line,) = await client.run(*new_session(name, SIZE, argv, directory))
     return line.decode().split()[1]
+
+
+def version_of(client: Client) -> Version:
+    assert client.facts is not None
+    return client.facts.version
 
 
 def all_known(world: World) -> bool:
@@ -98,27 +103,27 @@ async def test_a_paste_arrives_whole_and_never_in_a_dead_pane(world: World) -> N
     async with connect(world.server, world.host.run, environ=world.environ) as client:
         script = f"stty raw -echo; : > {got}; exec head -c {len(payload)} >> {got}"
         pane = await start(client, "a/b/c", script)
-        assert client.facts is not None
-        raw = client.facts.version.has(PASTE_REWRITES)
+        version = version_of(client)
         eventually(lambda: os.path.exists(got))
         await client.run(*load_buffer("agentcave-1", text))
-        assert await client.choose(paste(pane, "agentcave-1", raw=raw)) == []
+        assert await client.choose(paste(version, pane, "agentcave-1")) == []
         eventually(lambda: os.stat(got).st_size == len(payload))
         assert read(got) == payload
         eventually(lambda: world.row("a/b/c").dead)
         await client.run(*load_buffer("agentcave-2", text))
-        assert await client.choose(paste(pane, "agentcave-2", raw=raw)) == [PANE_IS_DEAD]
+        assert await client.choose(paste(version, pane, "agentcave-2")) == [PANE_IS_DEAD]
         with pytest.raises(CommandFailed, match="can't find pane"):
-            await client.choose(paste("%999", "agentcave-2", raw=raw))
-        await client.run(*send_keys(pane, "Enter"))
+            await client.choose(paste(version, "%999", "agentcave-2"))
+        await client.run(*send_keys(version, pane, "Enter"))
         assert world.row("a/b/c").dead
 
 
 async def test_keys_and_text_are_typed_and_the_screen_is_read(world: World) -> None:
     async with connect(world.server, world.host.run, environ=world.environ) as client:
         pane = await start(client, "a/b/c", "exec cat")
-        await client.run(*send_text(pane, "-n ~ $HOME #{pid} ; é;"))
-        await client.run(*send_keys(pane, "Enter"))
+        version = version_of(client)
+        await client.run(*send_text(version, pane, "-n ~ $HOME #{pid} ; é;"))
+        await client.run(*send_keys(version, pane, "Enter"))
         wanted = "-n ~ $HOME #{pid} ; é;".encode()
         with anyio.fail_after(10):
             while (await client.run(*capture_pane(pane)))[:2] != [wanted, wanted]:
