@@ -14,6 +14,7 @@ caves:
   api: {agents: {demo: {}}}
   web: {agents: {shell: {type: command, command: [sleep, infinity]}}}
 """
+pytestmark = pytest.mark.timeout(900)  # the roots are made when they are first needed
 OLD, NEW, NEWEST, ANCIENT = "bookworm", "bookworm-backports", "sid", "bullseye"
 
 
