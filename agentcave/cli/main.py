@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from agentcave.errors import CaveError, UsageError
+from agentcave.errors import CaveError, Unavailable, UsageError
 
 EX_SOFTWARE = 70
 _terminations: list[int] = []
@@ -88,6 +88,9 @@ def _dispatch(argv: list[str]) -> int:
         near = get_close_matches(verb, parser.VERBS, 1)
         hint = f"did you mean {near[0]}?" if near else "`agentcave --help` lists them"
         raise UsageError(f"there is no command {verb!r}", hint)
+    if sys.platform != "linux" and verb != "version":
+        what = f"only Linux is supported, and this is {sys.platform}"
+        raise Unavailable(what, "use it in a virtual machine or on a Linux server")
     try:
         args = parser.parse(verb, words)
     except SystemExit:  # argparse, after --help

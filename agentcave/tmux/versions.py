@@ -30,7 +30,11 @@ class Version(NamedTuple):
 
 
 class Quirk(NamedTuple):
-    """What versions ``first`` to ``last`` do (None: all later ones), as seen on ``seen``."""
+    """What versions ``first`` to ``last`` do (None: all later ones).
+
+    ``seen``: where it was measured. Between a version that does and one that does not, the border
+    is put where it does no harm to be wrong.
+    """
 
     name: str
     first: Version
@@ -44,10 +48,24 @@ TESTED = ("3.3a", "3.5a", "3.7c", "3.8")
 """The versions that the whole suite ran on (docs/testing.md)."""
 NEWEST_SEEN = Version(3, 8)
 
-DEATHS_LOST = Quirk("deaths-lost", OLDEST, Version(3, 5, "z"), ("3.3a", "3.5a"))
-PASTE_REWRITES = Quirk("paste-rewrites", Version(3, 7), None, ("3.7c", "3.8"))
+DEATHS_LOST = Quirk("deaths-lost", OLDEST, Version(3, 5, "z"), ("3.3a",))
+"""Linked with libutempter, it may miss how a pane ended until a SIGCHLD (tmux issue 4559)."""
+ESCAPES_CONTROLS = Quirk("escapes-controls", Version(3, 4), Version(3, 6, "z"), ("3.5a",))
+"""Control characters come as \\ooo in what commands print, backslashes as they are."""
+REFUSES_OLDER = Quirk("refuses-older", Version(3, 6), None, ("3.7c", "3.8"))
+"""A server closes the connection of a program before 3.6 without a word."""
 VIEWER_REFUSES_KEYS = Quirk("viewer-refuses-keys", Version(3, 6), None, ("3.7c", "3.8"))
-QUIRKS = (DEATHS_LOST, PASTE_REWRITES, VIEWER_REFUSES_KEYS)
+"""send-keys without -c fails while any client is attached read-only, to whatever session."""
+PASTE_REWRITES = Quirk("paste-rewrites", Version(3, 7), None, ("3.7c", "3.8"))
+"""paste-buffer makes ``^A`` of control characters unless told -S, which older ones do not know."""
+KEEPS_NAMES = Quirk("keeps-names", Version(3, 7), None, ("3.7c", "3.8"))
+"""``a.b`` and ``a:b`` are names of sessions; before, both became ``a_b``."""
+FORGETS_PROCESS = Quirk("forgets-process", Version(3, 8), None, ("3.8",))
+"""``pane_pid`` of a dead pane is empty."""
+QUIRKS = (
+    *(DEATHS_LOST, ESCAPES_CONTROLS, REFUSES_OLDER, VIEWER_REFUSES_KEYS),
+    *(PASTE_REWRITES, KEEPS_NAMES, FORGETS_PROCESS),
+)
 
 
 def parse_version(text: str) -> Version:

@@ -2,9 +2,11 @@
 
 import json
 import signal
+import subprocess
+import sys
 
 import pytest
-from caving import ONE_CAVE, SLEEPER, Cave, eventually, finish, snapshot
+from caving import DEADLINE, ONE_CAVE, SLEEPER, Cave, eventually, finish, snapshot
 
 VERBS = (
     *("up", "down", "plan", "ps", "attach", "logs", "send", "start", "stop", "restart", "exec"),
@@ -242,6 +244,21 @@ def test_schema_and_completions_are_what_they_say(cave: Cave) -> None:
 def test_doctor_and_version_say_what_is_there(cave: Cave) -> None:
     assert "fail" not in {found["verdict"] for found in cave.run("doctor", "--json").json}
     assert "tmux 3" in cave.run("version").out
+
+
+@pytest.mark.parametrize("verb", ["up", "ps", "doctor", "send"])
+def test_another_system_than_linux_is_refused_by_name(cave: Cave, verb: str) -> None:
+    pretend = "import sys; sys.platform = 'darwin'; from agentcave.cli.main import main"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", f"{pretend}; sys.exit(main(sys.argv[1:]))", verb],
+        cwd=cave.root,
+        env=cave.environ,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
+    assert (done.returncode, done.stdout) == (69, "")
+    assert done.stderr.startswith("agentcave: only Linux is supported, and this is darwin")
 
 
 def test_reading_commands_write_nothing_at_all(cave: Cave) -> None:
