@@ -184,10 +184,14 @@ class TmuxSession:
         return path
 
     def _keep_process_id(self, path: str) -> None:
-        """Nothing but a move: a second file for each session would cost as much as the first."""
+        """Nothing but a move: a second file for each session would cost as much as the first.
+
+        The agent runs by now, and what the file is for may never be needed.
+        """
         folder = os.path.join(self.manager.folder(self.stamp), launch.PIDS)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        os.replace(path, os.path.join(folder, self.id))
+        with contextlib.suppress(OSError):
+            os.makedirs(folder, mode=0o700, exist_ok=True)
+            os.replace(path, os.path.join(folder, self.id))
 
     async def _open(self, options: SessionOptions, argv: tuple[str, ...]) -> None:
         manager, name = self.manager, self.name
