@@ -39,13 +39,14 @@ class ObservedSession(NamedTuple):
 
     ``pid`` is None when tmux does not tell it (3.8: of a dead pane). ``unread`` says what tmux
     told of the pane that was not understood: then nothing is known but that it is there.
+    ``name`` is that of its tmux session, or of another one that shows it too when its own is gone;
+    ``attached``: whether anybody looks at it, in whichever of them.
     ``in_mode``: somebody scrolls in it, so it takes no keys. ``title`` is what the agent set.
     ``uprooted``: the workspace that it began in has been deleted; another may stand in its place.
     """
 
     stamp: Stamp
     pane: str
-    tmux_session: str
     name: str
     pid: int | None
     dead: bool = False

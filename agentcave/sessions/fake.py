@@ -153,7 +153,6 @@ class FakeSession:
         return ObservedSession(
             self.stamp,
             self.pane,
-            self.pane.replace("%", "$"),
             self.name,
             process.pid,
             not process.alive,

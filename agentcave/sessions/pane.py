@@ -107,7 +107,7 @@ class TmuxSession:
 
     async def resize(self, size: tuple[int, int]) -> None:
         seen = await self.pane()
-        await self.tell(commands.resize(seen.tmux_session, size))
+        await self.tell(commands.resize(seen.pane, size))
 
     async def send_input(self, text: str, *, enter: bool = True, timeout: float = 60.0) -> Delivery:
         return await self.deliver(text, Wish(enter=enter, timeout=timeout))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from agentcave.errors import CaveError, Unavailable
 from agentcave.hosts import Host, Pending, existing_folder, state_root
 from agentcave.hosts.processes import has_ended, working_directory
+from agentcave.model.names import session_name
 from agentcave.model.observed import ObservedSession, Stamp
 from agentcave.sessions.launch import PIDS, process_in
 from agentcave.sessions.stamp import decode
@@ -19,8 +20,8 @@ from agentcave.tmux import (
     deaths_unknown,
     parse_panes,
     scrubbed,
-    stamp_word,
 )
+from agentcave.tmux.formats import STAMP
 from agentcave.tmux.versions import parse_version
 
 READ_TIMEOUT = 10.0
@@ -105,30 +106,42 @@ def _placed(session: ObservedSession, place: str | None) -> ObservedSession:
 def stamped(
     rows: Iterable[PaneRow], environ: Mapping[str, str], version: Callable[[], str]
 ) -> list[ObservedSession]:
-    """Panes that carry a stamp of ours, the oldest first. ``version``: asked for when needed."""
-    sessions = []
+    """Panes that carry a stamp of ours, the oldest first. ``version``: asked for when needed.
+
+    tmux tells of a pane once for each session that shows it (``new-session -t``, ``link-window``).
+    """
+    views: dict[str, list[PaneRow]] = {}
     for row in rows:
-        word = stamp_word(row.start_command)
-        stamp = decode(word) if word else None
-        if stamp is not None:
-            sessions.append(
-                ObservedSession(
-                    stamp,
-                    row.pane_id,
-                    row.session_id,
-                    row.session_name,
-                    _recorded(stamp, environ) if row.pane_pid is None else row.pane_pid,
-                    row.dead,
-                    row.dead_status,
-                    row.dead_signal,
-                    row.attached > 0,
-                    row.in_mode,
-                    row.title,
-                    unread=str(Garbage(row.problem).said_by(version())) if row.problem else "",
-                )
-            )
+        if row.start_command.startswith(STAMP):
+            views.setdefault(row.pane_id, []).append(row)
+    sessions = [
+        _session(stamp, many, environ, version)
+        for many in views.values()
+        if (word := many[0].stamp) and (stamp := decode(word))
+    ]
     sessions.sort(key=lambda session: (session.stamp.started, int(session.pane[1:])))
     return sessions
+
+
+def _session(
+    stamp: Stamp, views: list[PaneRow], environ: Mapping[str, str], version: Callable[[], str]
+) -> ObservedSession:
+    own = session_name(stamp.project, *stamp.key)
+    row = next((view for view in views if view.session_name.startswith(own)), views[0])
+    problem = next((view.problem for view in views if view.problem), "")
+    return ObservedSession(
+        stamp,
+        row.pane_id,
+        row.session_name,
+        _recorded(stamp, environ) if row.pane_pid is None else row.pane_pid,
+        row.dead,
+        row.dead_status,
+        row.dead_signal,
+        any(view.attached for view in views),
+        row.in_mode,
+        row.title,
+        unread=str(Garbage(problem).said_by(version())) if problem else "",
+    )
 
 
 def _recorded(stamp: Stamp, environ: Mapping[str, str]) -> int | None:

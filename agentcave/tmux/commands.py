@@ -216,8 +216,9 @@ def capture_pane(pane: str, start: int | None = None, *, escapes: bool = False) 
     return ("capture-pane", flags, "-t", pane, *(() if start is None else ("-S", str(start))))
 
 
-def resize(session: str, size: tuple[int, int]) -> Words:
-    return ("resize-window", "-t", f"{session}:", "-x", str(size[0]), "-y", str(size[1]))
+def resize(pane: str, size: tuple[int, int]) -> Words:
+    """Resize the window that a pane is in."""
+    return ("resize-window", "-t", pane, "-x", str(size[0]), "-y", str(size[1]))
 
 
 def list_panes(row: str) -> Words:

@@ -173,7 +173,7 @@ async def test_a_dead_pane_is_started_again_and_sizes_change(world: World) -> No
         session = world.row("a/b/c").session_id
         shape = ("display-message", "-p", "-t", pane, "#{window_width}x#{window_height}")
         assert await client.run(*shape) == [b"100x40"]
-        await client.run(*resize(session, (90, 30)))
+        await client.run(*resize(pane, (90, 30)))
         assert await client.run(*shape) == [b"90x30"]
         await client.run(*kill_session(session))
         assert [row for row in world.rows() if row.stamp] == []

@@ -63,7 +63,7 @@ def session(
         "u1", "shop", "/p/caves.yaml", where, what, "demo", "/w", digest, f"s{number}", number
     )
     name = f"shop/{where}/{what}"
-    return ObservedSession(stamp, f"%{number}", f"${number}", name, 4000 + number, **fields)
+    return ObservedSession(stamp, f"%{number}", name, 4000 + number, **fields)
 
 
 def running(one: CaveSpec, **fields: Any) -> ObservedSession:

@@ -133,7 +133,8 @@ def test_a_marker_is_the_whole_entry(start: START) -> None:
 async def test_children_that_outlive_their_agent_are_ended_with_it(start: START, how: str) -> None:
     root = start(f"spawn {how} 2")
     children = spawned(root)
-    ended = await end_family(root.id, markers=[root.marker], grace=1)
+    grace = 1 if how == "stubborn" else 60
+    ended = await end_family(root.id, markers=[root.marker], grace=grace)
     assert all(map(is_gone, [root.id.pid, *children]))
     assert {member.pid for member in ended.ended | ended.killed} >= {root.id.pid, *children}
     assert not ended.left

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentcave.tmux import commands
+from agentcave.tmux import Version, commands
 
 words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 
@@ -65,9 +65,14 @@ def test_a_single_word_is_not_given_to_a_shell() -> None:
         commands.new_session("a/b/c", (80, 24), ["sleep 1; touch x"])
 
 
-def test_the_raw_flag_is_for_a_tmux_that_knows_it() -> None:
-    assert commands.paste("%1", "b", raw=False).otherwise[1] == "-drp"
-    assert commands.paste("%1", "b", raw=True).otherwise[1] == "-drpS"
+def test_flags_are_for_a_tmux_that_knows_them() -> None:
+    old, new = Version(3, 5, "a"), Version(3, 8)
+    assert commands.paste(old, "%1", "b").otherwise[1] == "-drp"
+    assert commands.paste(new, "%1", "b").otherwise[1] == "-drpS"
+    for send in (commands.send_keys, commands.send_text):
+        assert "-c" not in send(old, "%1", "x")
+        assert send(new, "%1", "x")[:3] == ("send-keys", "-c", commands.NOBODY)
+    assert commands.leave_mode(new, "%1")[:3] == ("send-keys", "-c", commands.NOBODY)
 
 
 def test_a_start_command_with_a_pattern_is_no_guard() -> None:
