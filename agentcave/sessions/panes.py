@@ -11,7 +11,7 @@ from agentcave.hosts.processes import has_ended, working_directory
 from agentcave.model.names import session_name
 from agentcave.model.observed import ObservedSession, Stamp
 from agentcave.sessions.launch import PIDS, process_in
-from agentcave.sessions.stamp import decode
+from agentcave.sessions.stamp import VERSION, decode, version_of
 from agentcave.tmux import (
     Garbage,
     PaneRow,
@@ -26,6 +26,8 @@ from agentcave.tmux.versions import parse_version
 
 READ_TIMEOUT = 10.0
 NUDGES = 20
+NEWER = "was started by a newer agentcave than this"
+UPGRADE = "use that one, or upgrade this"
 
 
 class Reading:
@@ -109,16 +111,21 @@ def stamped(
     """Panes that carry a stamp of ours, the oldest first. ``version``: asked for when needed.
 
     tmux tells of a pane once for each session that shows it (``new-session -t``, ``link-window``).
+    Raises Unavailable for a stamp of a newer version of which not even the owner can be read.
     """
     views: dict[str, list[PaneRow]] = {}
     for row in rows:
         if row.start_command.startswith(STAMP):
             views.setdefault(row.pane_id, []).append(row)
-    sessions = [
-        _session(stamp, many, environ, version)
-        for many in views.values()
-        if (word := many[0].stamp) and (stamp := decode(word))
-    ]
+    sessions = []
+    for many in views.values():
+        word = many[0].stamp
+        if word is None:
+            continue
+        if (stamp := decode(word)) is not None:
+            sessions.append(_session(stamp, many, environ, version))
+        elif version_of(word) > VERSION:
+            raise Unavailable(f"the pane {many[0].pane_id} {NEWER}", UPGRADE)
     sessions.sort(key=lambda session: (session.stamp.started, int(session.pane[1:])))
     return sessions
 
@@ -129,6 +136,9 @@ def _session(
     own = session_name(stamp.project, *stamp.key)
     row = next((view for view in views if view.session_name.startswith(own)), views[0])
     problem = next((view.problem for view in views if view.problem), "")
+    unread = str(Garbage(problem).said_by(version())) if problem else ""
+    if version_of(row.stamp or "") > VERSION:
+        unread = f"it {NEWER}; {UPGRADE}"
     return ObservedSession(
         stamp,
         row.pane_id,
@@ -140,7 +150,7 @@ def _session(
         any(view.attached for view in views),
         row.in_mode,
         row.title,
-        unread=str(Garbage(problem).said_by(version())) if problem else "",
+        unread=unread,
     )
 
 

@@ -3,6 +3,7 @@
 import json
 from binascii import Error, a2b_base64, b2a_base64
 from functools import lru_cache
+from typing import Any
 
 from agentcave.model.observed import Stamp
 
@@ -18,14 +19,27 @@ def encode(stamp: Stamp) -> str:
     return word.replace("+", "-").replace("/", "_").rstrip("=")
 
 
-@lru_cache(maxsize=4096)
 def decode(word: str) -> Stamp | None:
-    """None for what is no stamp of ours, or one of another version: somebody else's pane."""
+    """None for what is no stamp: somebody else's pane.
+
+    A newer version may add fields and keeps these (see ``version_of``).
+    """
+    version, fields = _read(word)
+    known = fields[: len(FIELD_TYPES)] if version > VERSION else fields
+    sound = version >= VERSION and [type(field) for field in known] == FIELD_TYPES
+    return Stamp._make(known) if sound else None
+
+
+def version_of(word: str) -> int:
+    """The version of a stamp; 0 for what is none."""
+    return _read(word)[0]
+
+
+@lru_cache(maxsize=4096)
+def _read(word: str) -> tuple[int, list[Any]]:
     try:
         padded = word.replace("-", "+").replace("_", "/") + "=" * (-len(word) % 4)
         version, *fields = json.loads(a2b_base64(padded))
-        stamp = Stamp._make(fields)
     except (Error, ValueError, TypeError):
-        return None
-    sound = version == VERSION and [type(field) for field in fields] == FIELD_TYPES
-    return stamp if sound else None
+        return 0, []
+    return (version, fields) if type(version) is int and version > 0 else (0, [])

@@ -1,5 +1,6 @@
 """A tmux that cannot start, is none, greets, is old, or is newer than any that was seen."""
 
+import base64
 import json
 import shutil
 
@@ -124,3 +125,25 @@ def test_without_a_utf8_locale_nothing_is_different(cave: Cave, locale: str) -> 
     assert cave.ps()["api/shell"]["phase"] == "running"
     cave.run("down", "-f", "caves.yaml", LC_ALL=locale, LANG=None)
     assert cave.agents() == {}
+
+
+def test_what_a_newer_agentcave_started_is_left_alone_by_name(cave: Cave) -> None:
+    cave.declare(TWO)
+    cave.up("web")
+    stamp = cave.agents()["shop/web/shell"].command.split("AGENTCAVE_STAMP=")[1].split()[0]
+    fields = json.loads(base64.urlsafe_b64decode(stamp + "=" * (-len(stamp) % 4)))
+    cave.run("down", "-f", "caves.yaml")
+    fields[0] += 1
+    word = base64.urlsafe_b64encode(json.dumps([*fields, "more"]).encode()).decode().rstrip("=")
+    folder = cave.state() / "sessions" / fields[9]
+    folder.mkdir(parents=True)
+    script = cave.write("newer.sh", f"export AGENTCAVE_SESSION_DIR={folder}; exec sleep 600\n")
+    start = ("/usr/bin/env", f"AGENTCAVE_STAMP={word}", "/bin/sh", str(script))
+    cave.tmux("new-session", "-d", "-s", "shop/web/shell", "--", *start)
+    newer = cave.agents()["shop/web/shell"].pid
+    assert "newer agentcave" in cave.ps()["web/shell"]["reason"]
+    for words in (("up",), ("restart", "web"), ("stop", "web"), ("down",)):
+        done = cave.run(*words, "-f", "caves.yaml", code=1)
+        assert "newer agentcave" in done.err + done.out
+        assert cave.agents()["shop/web/shell"].pid == newer
+    assert list(cave.agents()) == ["shop/web/shell"]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentcave.model.observed import Stamp
-from agentcave.sessions.stamp import decode, encode
+from agentcave.sessions.stamp import VERSION, decode, encode, version_of
 
 STAMP = Stamp("u1", "shop", "/p/caves.yaml", "api", "claude", "demo", "/w", "k1:0", "s1", 7)
 texts = st.text(st.characters(exclude_categories=["Cs"]))
@@ -37,7 +37,8 @@ def word_of(value: object) -> str:
         encode(STAMP)[:-5],
         word_of({}),
         word_of(7),
-        word_of([2, *STAMP]),
+        word_of([0, *STAMP]),
+        word_of([True, *STAMP]),
         word_of([1, *STAMP[:-1]]),
         word_of([1, *STAMP, "more"]),
         word_of([1, *STAMP[:-1], "7"]),
@@ -47,6 +48,13 @@ def word_of(value: object) -> str:
 )
 def test_what_is_no_stamp_of_ours_is_somebody_elses(word: str) -> None:
     assert decode(word) is None
+
+
+def test_a_newer_stamp_still_says_whose_the_pane_is() -> None:
+    newer = word_of([VERSION + 1, *STAMP, {"more": 1}])
+    assert (decode(newer), version_of(newer)) == (STAMP, VERSION + 1)
+    strange = word_of([VERSION + 8, {"all": "new"}])
+    assert (decode(strange), version_of(strange)) == (None, VERSION + 8)
 
 
 @given(st.text(max_size=60))
