@@ -38,8 +38,17 @@ REFUSALS = {
 }
 
 
+LAG = 2.0
+"""Seconds in which the status file may lag behind a hook (measured: 0.2 s; seconds under load)."""
+
+
 def claims(evidence: Evidence) -> Sequence[Claim]:
-    found = [*_live(evidence), *_hooks(evidence.events)]
+    """The status file is a level and a hook an edge: the file has the last word about the end of a
+    turn, which a background subagent or a Stop hook of the user's goes on with (2.1.332)."""
+    live, hooks = _live(evidence), _hooks(evidence.events)
+    if live and live[0].activity is not Activity.IDLE:
+        hooks = [hook for hook in hooks if not _has_ended(hook) or not _is_old(hook, evidence.now)]
+    found = [*live, *hooks]
     return [*found, *screen_claims(evidence.rules, evidence.screen)] or [
         Claim("process", Activity.STARTING, "no hook and no status file yet", "it has said nothing")
     ]
@@ -64,6 +73,14 @@ def _live(evidence: Evidence) -> list[Claim]:
     return [Claim("live", LIVE[status], rule, "", at)]
 
 
+def _has_ended(hook: Claim) -> bool:
+    return hook.activity is Activity.IDLE
+
+
+def _is_old(hook: Claim, now: float) -> bool:
+    return hook.at is not None and hook.at < now - LAG
+
+
 def _hooks(events: Events) -> list[Claim]:
     found = (_hook(name, seen) for name, seen in events.items())
     return [claim for claim in found if claim is not None]
@@ -78,7 +95,20 @@ def _hook(name: str, seen: Seen) -> Claim | None:
             return _request(said, seen.at)
         case "SessionStart" if word(said, "source") == "compact":
             return None  # the turn goes on
+        case "Stop" if tasks := _agents_at_work(said):
+            why = f"{tasks} in the background"
+            return Claim("hook", Activity.WORKING, f"hook {name}", why, seen.at)
     return Claim("hook", TURNS[name], f"hook {name}", "", seen.at) if name in TURNS else None
+
+
+def _agents_at_work(said: Mapping[str, object]) -> str:
+    """Subagents that go on when the main agent has ended its turn; a shell may do so for ever."""
+    tasks = [
+        task
+        for task in members(said, "background_tasks")
+        if "agent" in word(task, "type") and word(task, "status") in ("running", "pending")
+    ]
+    return f"{len(tasks)} subagent{'s' if len(tasks) > 1 else ''}" if tasks else ""
 
 
 def _failure(said: Mapping[str, object], at: float) -> Claim | None:

@@ -58,6 +58,51 @@ def request(name: str) -> Dialog:
     return claim.dialog
 
 
+def now(status: str, events: dict[str, Seen], late: float) -> Activity:
+    """The judgement some seconds after the last event, beside a status file that is much older."""
+    evidence = live(status, statusUpdatedAt=(AT - 60) * 1000)._replace(events=events, now=AT + late)
+    return judge(claude.claims(evidence), AT + late).activity
+
+
+@pytest.mark.parametrize(
+    ("status", "late", "activity"),
+    [
+        ("busy", 1.0, IDLE),  # the file lags behind the hook
+        ("busy", 3.0, WORKING),  # a subagent, or a Stop hook of the user's
+        ("idle", 3.0, IDLE),
+    ],
+)
+def test_a_turn_that_ended_goes_on_while_the_file_says_so(
+    status: str, late: float, activity: Activity
+) -> None:
+    assert now(status, told("Stop"), late) is activity
+
+
+def test_a_dialog_behind_the_one_that_was_answered_is_not_idle() -> None:
+    evidence = live("waiting", waitingFor="permission prompt", statusUpdatedAt=(AT - 60) * 1000)
+    said = claude.claims(evidence._replace(events=told("Stop"), now=AT + 3))
+    assert judge(said, AT + 3).activity is APPROVAL
+
+
+def test_a_prompt_that_was_just_taken_is_work_whatever_the_file_says() -> None:
+    assert now("idle", told("UserPromptSubmit"), 3.0) is WORKING
+
+
+@pytest.mark.parametrize(
+    ("tasks", "activity"),
+    [
+        ([{"type": "subagent", "status": "running"}], WORKING),
+        ([{"type": "local_agent", "status": "running"}, {"type": "shell"}], WORKING),
+        ([{"type": "subagent", "status": "completed"}], IDLE),
+        ([{"type": "shell", "status": "running"}], IDLE),
+        ("nonsense", IDLE),
+    ],
+)
+def test_the_end_of_a_turn_tells_of_subagents_that_go_on(tasks: Any, activity: Activity) -> None:
+    (claim,) = claims(told("Stop", background_tasks=tasks))
+    assert claim.activity is activity
+
+
 # What the screen shows.
 
 
