@@ -15,7 +15,7 @@ from agentcave.model.names import session_name
 from agentcave.report.json import dumps
 from agentcave.report.text import one_line, paint
 from agentcave.sessions.panes import Reading
-from agentcave.tmux import Server, TmuxError, Version, check_version
+from agentcave.tmux import Server, TmuxError, Version, check_version, scrubbed
 from agentcave.tmux.versions import DEATHS_LOST, TESTED
 
 COLORS: dict[Verdict, str] = {"ok": "32", "info": "0", "warn": "33", "fail": "31"}
@@ -41,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _tmux(host: Host, server: Server) -> Iterator[Finding]:
     try:
-        version = check_version(host.read(server.version_argv(), timeout=5))
+        asked = host.read(server.version_argv(), environment=scrubbed(os.environ), timeout=5)
+        version = check_version(asked)
     except CaveError as exc:
         yield Finding("fail", "tmux", f"{exc} (install tmux 3.2a or newer)")
         return

@@ -190,7 +190,8 @@ class TmuxSession:
         """
         folder = os.path.join(self.manager.folder(self.stamp), launch.PIDS)
         with contextlib.suppress(OSError):
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            if not os.path.isdir(folder):
+                os.makedirs(folder, mode=0o700, exist_ok=True)
             os.replace(path, os.path.join(folder, self.id))
 
     async def _open(self, options: SessionOptions, argv: tuple[str, ...]) -> None:

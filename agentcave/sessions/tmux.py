@@ -78,7 +78,13 @@ class TmuxSessionManager:
     async def __aenter__(self) -> Self:
         try:
             if not self._checked:
-                check_version(self.host.read(self.server.version_argv(), timeout=VERSION_TIMEOUT))
+                check_version(
+                    self.host.read(
+                        self.server.version_argv(),
+                        environment=scrubbed(self.environ),
+                        timeout=VERSION_TIMEOUT,
+                    )
+                )
             connection = connect(self.server, self.host.run, environ=self.environ)
             self._client = await self._stack.enter_async_context(connection)
             if self._names is None:

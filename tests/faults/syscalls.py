@@ -16,7 +16,7 @@ COUNTS: Mapping[str, Mapping[str, int]] = {
     "changing": {"pwrite64": 100, "fdatasync": 30, "openat": 26}
     | {"write": 40, "mkdir": 22, "unlink": 20, "rename": 8, "renameat": 10, "rmdir": 4},
     "ending": {"pwrite64": 45, "fdatasync": 12, "openat": 15}
-    | {"write": 24, "mkdir": 14, "unlink": 6, "rename": 2, "rmdir": 6},
+    | {"write": 24, "mkdir": 14, "unlink": 10, "rename": 2, "rmdir": 6},
     "removing": {"pwrite64": 60, "fdatasync": 16, "openat": 18}
     | {"write": 28, "mkdir": 14, "unlink": 8, "rename": 2, "rmdir": 6},
     "restarting": {"pwrite64": 40, "fdatasync": 12, "openat": 14}
