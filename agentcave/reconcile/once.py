@@ -28,6 +28,7 @@ from agentcave.sessions.panes import Reading
 from agentcave.sessions.strays import claims, end_strays
 from agentcave.state import State
 from agentcave.tmux import lent_names
+from agentcave.workspaces import finish_removals
 
 if TYPE_CHECKING:
     from agentcave.apply.events import Event
@@ -229,8 +230,10 @@ def left_over(seen: View | Pass, state: State) -> tuple[str, ...]:
 
 
 def sweep(seen: View | Pass, state: State) -> None:
-    """Delete the launch files that a killed pass has left."""
+    """Finish what a killed pass has left: launch files, and workspaces on their way out."""
     sweep_launches(state.folder, _live(seen))
+    paths = (record.path for record in state.workspaces().values())
+    finish_removals(seen.desired.uid, paths)
 
 
 def _live(seen: View | Pass) -> set[str]:

@@ -38,7 +38,12 @@ REDIRECTING = frozenset(
     }
 )
 DOING = ("git", "--literal-pathspecs", "-c", "core.fsmonitor=")
-OBSERVING = (*DOING, "--no-optional-locks", "-c", "core.hooksPath=/dev/null")
+OBSERVING = (
+    *DOING,
+    *("--no-optional-locks", "-c", "core.hooksPath=/dev/null"),
+    # a repository may come from a system that cannot tell these, and would hide work
+    *("-c", "core.ignorecase=false", "-c", "core.checkStat=default", "-c", "core.trustctime=true"),
+)
 CONTENTION = ("File exists", "failed to read", "another git process")
 PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8)
 """Seconds between the attempts to get a lock of git."""

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import NamedTuple
 
 from agentcave.errors import CaveError
 from agentcave.hosts.base import Host
 from agentcave.model.observed import WorkspaceRecord
 from agentcave.workspaces.git import Git, GitFailed
+from agentcave.workspaces.only_here import of_clone, of_worktree
 from agentcave.workspaces.status import Status, read_status
 from agentcave.workspaces.trees import files_below, fingerprint
 
@@ -24,55 +24,76 @@ OWN_IGNORE = ".cave/.gitignore"
 SHOWN = 3
 
 
-class Contents(NamedTuple):
-    """What there is beside the commit. ``excused`` may go with the workspace: see ``obstacles``."""
-
-    obstacles: tuple[str, ...]
-    excused: tuple[str, ...] = ()
-
-
 def obstacles(host: Host, record: WorkspaceRecord, *, context: Collection[str]) -> tuple[str, ...]:
     """Why the workspace at ``record.path`` is not removable; () when nothing would be lost.
 
     ``context`` holds relative paths that do not count. A ``directory`` is never removable.
     """
-    return examine(host, record, context).obstacles
-
-
-def examine(host: Host, record: WorkspaceRecord, context: Collection[str]) -> Contents:
-    """The obstacles, and the paths that do not count as one."""
     path = record.path
     if record.type == "directory":
-        return Contents(("it is a directory of yours, which agentcave did not make",))
+        return ("it is a directory of yours, which agentcave did not make",)
     if os.path.islink(path):
-        return Contents((f"{path} is a symlink",))
+        return (f"{path} is a symlink",)
     if not os.path.lexists(path):
-        return Contents(())
+        return ()
     if not os.path.lexists(os.path.join(path, ".git")):
-        return Contents((f"{path} is not a {record.type} any more",))
+        return (f"{path} is not a {record.type} any more",)
     try:
-        return _examine(host, record, context)
+        return tuple(_found(host, record, context))
     except (GitFailed, OSError) as exc:
-        return Contents((f"it cannot be examined: {exc}",))
+        return (f"it cannot be examined: {exc}",)
 
 
-def _examine(host: Host, record: WorkspaceRecord, context: Collection[str]) -> Contents:
+def _found(host: Host, record: WorkspaceRecord, context: Collection[str]) -> list[str]:
     path, git = record.path, Git(host, record.path)
+    if beyond := list(_out_of_reach(path)):
+        return beyond
     status = read_status(host, path, ignored=True)
+    status = status._replace(modified=tuple(dict.fromkeys((*status.modified, *_edited(git)))))
     excuse = _Excuse(path, record, frozenset(context))
-    untracked = _Sorted(path, status.untracked, excuse.untracked)
-    ignored = _Sorted(path, status.ignored, excuse.ignored)
     found = [
         *_tracked(status),
-        *_named("untracked", untracked.counted),
-        *_named("ignored", ignored.counted),
+        *_named("untracked", _counted(path, status.untracked, excuse.untracked)),
+        *_named("ignored", _counted(path, status.ignored, excuse.ignored)),
         *_nested(path, (*status.untracked, *status.ignored)),
         *_head(git, status),
         *_index(git),
     ]
-    if record.type == "clone":
-        found += _only_here(git, record)
-    return Contents(tuple(found), (*untracked.excused, *ignored.excused))
+    return [*found, *(of_clone(git) if record.type == "clone" else of_worktree(git, status.branch))]
+
+
+def _edited(git: Git) -> Iterator[str]:
+    """Tracked files whose content differs, read and not told from their size and times.
+
+    Those can be the same as before: within one second, or where a repository says that they need
+    not be looked at (core.checkStat, core.trustctime).
+    """
+    from tempfile import TemporaryDirectory
+
+    entries = git.observe("ls-files", "-s", "-z")
+    with TemporaryDirectory(prefix="agentcave-") as folder:
+        aside = {"GIT_INDEX_FILE": os.path.join(folder, "index")}
+        git.observe("update-index", "-z", "--index-info", stdin=entries, variables=aside)
+        refresh = ("update-index", "-q", "--really-refresh", "--ignore-submodules")
+        git.observe(*refresh, accept=(0, 1), variables=aside)
+        told = git.observe(
+            *("diff-files", "--name-only", "-z", "--ignore-submodules=all"), variables=aside
+        )
+    yield from filter(None, os.fsdecode(told).split("\0"))
+
+
+def _out_of_reach(root: str) -> Iterator[str]:
+    """Directories that cannot be looked into (git would keep silent) and those of other devices."""
+    device, closed, mounted = os.lstat(root).st_dev, [], []
+    for folder, folders, _ in os.walk(root, onerror=lambda exc: closed.append(str(exc.filename))):
+        for name in folders:
+            path = os.path.join(folder, name)
+            if not os.path.islink(path) and os.lstat(path).st_dev != device:
+                mounted.append(path)
+    if closed:
+        yield f"{_listed(os.path.relpath(path, root) for path in closed)} cannot be read"
+    if mounted:
+        yield f"{_listed(os.path.relpath(path, root) for path in mounted)} is a mount point"
 
 
 def _tracked(status: Status) -> Iterator[str]:
@@ -121,15 +142,10 @@ def _is_as_placed(root: str, entry: str, expected: str) -> bool:
         return False
 
 
-class _Sorted:
-    """The files below some entries of a status, counted or excused."""
-
-    def __init__(self, root: str, entries: Iterable[str], excuse: Callable[[str], bool]) -> None:
-        self.counted: list[str] = []
-        self.excused: list[str] = []
-        for entry in entries:
-            for path in files_below(root, entry.rstrip("/")):
-                (self.excused if excuse(path) else self.counted).append(path)
+def _counted(root: str, entries: Iterable[str], excuse: Callable[[str], bool]) -> list[str]:
+    """The files below some entries of a status that are not excused."""
+    below = (path for entry in entries for path in files_below(root, entry.rstrip("/")))
+    return [path for path in below if not excuse(path)]
 
 
 def _nested(root: str, entries: Iterable[str]) -> Iterator[str]:
@@ -163,23 +179,3 @@ def _index(git: Git) -> Iterator[str]:
     if modules:
         yield f"submodule {_listed(modules)} is checked out, with commits of its own"
     yield from _named("assume-unchanged or skip-worktree", hidden)
-
-
-def _only_here(git: Git, record: WorkspaceRecord) -> Iterator[str]:
-    """Stashes of a clone, and commits that neither its origin nor the main checkout has."""
-    stashes = git.observe("stash", "list", "--format=%gd").split()
-    if stashes:
-        yield f"{len(stashes)} stash{'es' if len(stashes) > 1 else ''}"
-    known = git.observe("for-each-ref", "--format=^%(objectname)", "refs/remotes/origin")
-    main = git.observe("config", "--get", "remote.local.url", accept=(0, 1)).removesuffix(b"\n")
-    if main and os.path.isdir(main):
-        kept = ("refs/heads", "refs/tags", "refs/remotes")
-        known += Git(git.host, os.fsdecode(main)).observe(
-            "for-each-ref", "--format=^%(objectname)", *kept
-        )
-    counted = git.observe(
-        *("rev-list", "--count", "--ignore-missing", "--branches", "--tags", "HEAD", "--stdin"),
-        stdin=known,
-    )
-    if count := int(counted):
-        yield f"{count} unpushed commit{'s' if count > 1 else ''}"

@@ -42,34 +42,24 @@ def lexists_at(descriptor: int, name: str) -> bool:
 
 
 def remove_tree(descriptor: int, name: str) -> None:
-    """Remove a file, a symlink or a whole directory below an open directory; absent is fine."""
+    """Remove a file, a symlink or a whole directory below an open directory; absent is fine.
+
+    Raises OSError (EXDEV) for a mount point: what is on another device is somebody else's.
+    """
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISDIR(os.lstat(name, dir_fd=descriptor).st_mode):
             os.unlink(name, dir_fd=descriptor)
             return
         inner = os.open(name, DIRECTORY, dir_fd=descriptor)
         try:
+            if os.fstat(inner).st_dev != os.fstat(descriptor).st_dev:
+                raise OSError(errno.EXDEV, "it is a mount point", name)
             os.fchmod(inner, 0o700)  # caches of packages are read-only
             for entry in os.listdir(inner):
                 remove_tree(inner, entry)
         finally:
             os.close(inner)
         os.rmdir(name, dir_fd=descriptor)
-
-
-def remove_below(root: str, relative: str) -> None:
-    """Remove one entry, then the directories that this left empty. Raises CaveError."""
-    try:
-        with parent_of(root, relative) as (descriptor, name):
-            remove_tree(descriptor, name)
-        folder = os.path.dirname(relative)
-        while folder:
-            with parent_of(root, folder) as (descriptor, name):
-                os.rmdir(name, dir_fd=descriptor)
-            folder = os.path.dirname(folder)
-    except OSError as exc:
-        if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
-            raise CaveError(f"cannot remove {relative} in {root}: {exc.strerror}") from exc
 
 
 def remove_path(path: str) -> None:

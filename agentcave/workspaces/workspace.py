@@ -1,13 +1,11 @@
-"""Create and remove a workspace of any type."""
+"""Create a workspace of any type."""
 
 import os
-from collections.abc import Collection
 
 from agentcave.errors import CaveError
 from agentcave.hosts.base import Host
 from agentcave.model.observed import ObservedWorkspace, WorkspaceRecord
 from agentcave.model.spec import WorkspaceSpec
-from agentcave.workspaces.checkouts import lock_reason, read_admin
 from agentcave.workspaces.git import Git
 from agentcave.workspaces.ignore import FOLDER, ensure_ignored
 
@@ -79,69 +77,3 @@ async def _make(
     make = make_clone if spec.type == "clone" else make_worktree
     await make(Git(host, world.toplevel), uid, cave, spec, world)
     return world.toplevel, world.commits.get(spec.base)
-
-
-async def remove(
-    host: Host,
-    directory: str,
-    uid: str,
-    cave: str,
-    record: WorkspaceRecord,
-    *,
-    context: Collection[str],
-) -> None:
-    """Remove a workspace that holds nothing to lose; its branch stays, a directory stays whole.
-
-    What does not count goes first, then everything is looked at once more with no excuse left.
-    Raises CaveError naming the obstacle.
-    """
-    if record.type == "directory":
-        return
-    import anyio
-
-    from agentcave.workspaces.removable import examine
-    from agentcave.workspaces.trees import remove_path
-    from agentcave.workspaces.worktree import remove_worktree
-
-    reason = lock_reason(uid, cave)
-    _require_ours(cave, record, reason)
-    contents = await anyio.to_thread.run_sync(examine, host, record, context)
-    _require_none(cave, contents.obstacles)
-    await anyio.to_thread.run_sync(_remove_excused, record.path, contents.excused)
-    bare = record._replace(disposable=())
-    left = await anyio.to_thread.run_sync(examine, host, bare, ())
-    _require_none(cave, left.obstacles)
-    if record.type == "worktree":
-        await remove_worktree(Git(host, directory), record.path, reason)
-    else:
-        await anyio.to_thread.run_sync(remove_path, record.path)
-
-
-def _require_ours(cave: str, record: WorkspaceRecord, reason: str) -> None:
-    from agentcave.workspaces.judge import is_stamped
-
-    if not os.path.lexists(record.path):
-        return
-    if record.type == "worktree":
-        admin = read_admin(record.path)
-        ours = admin is not None and admin.lock in (reason, None)
-    else:
-        ours = is_stamped(record.path, reason)
-    if not ours:
-        raise CaveError(f"cannot remove the workspace of {cave}: {record.path} is not ours")
-
-
-def _require_none(cave: str, obstacles: tuple[str, ...]) -> None:
-    if obstacles:
-        raise CaveError(
-            f"cannot remove the workspace of {cave}: {'; '.join(obstacles)}",
-            "commit it, push it or move it elsewhere, then run again",
-        )
-
-
-def _remove_excused(root: str, paths: tuple[str, ...]) -> None:
-    """File by file, then the directories that this left empty, never through a symlink."""
-    from agentcave.workspaces.trees import remove_below
-
-    for path in paths:
-        remove_below(root, path)

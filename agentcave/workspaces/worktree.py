@@ -179,22 +179,9 @@ def _take(descriptor: int, operation: int) -> bool:
     return True
 
 
-async def remove_worktree(main: Git, path: str, reason: str) -> None:
-    """Give the directory back to git, which refuses by itself what it sees as work."""
+async def forget_worktree(main: Git, path: str, reason: str) -> None:
+    """Drop git's registration of a worktree of ours that is not in its place any more."""
     import anyio
 
-    real = _real(path)
     async with _turn(await anyio.to_thread.run_sync(common_of, main)):
-        if not os.path.lexists(real):
-            await _forget(main, real, reason)
-            return
-        admin = read_admin(real)
-        if admin is not None and admin.lock is not None:
-            await main.run("worktree", "unlock", "--", real, timeout=60.0)
-        try:
-            await main.run("worktree", "remove", "--", real)
-        except BaseException:
-            if read_admin(real) is not None:
-                with anyio.move_on_after(10, shield=True):
-                    await main.run("worktree", "lock", "--reason", reason, "--", real)
-            raise
+        await _forget(main, _real(path), reason)

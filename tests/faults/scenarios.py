@@ -67,6 +67,6 @@ SCENARIOS = {
     "creating": Scenario(nothing_yet, ("up",), 48),
     "changing": Scenario(edited, ("up",), 42),
     "ending": Scenario(living, ("down",), 18),
-    "removing": Scenario(living, ("down", "--remove-workspaces"), 44, code=1),
+    "removing": Scenario(living, ("down", "--remove-workspaces"), 88, code=1),
     "restarting": Scenario(living, ("restart",), 18),
 }

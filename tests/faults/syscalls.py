@@ -18,7 +18,7 @@ COUNTS: Mapping[str, Mapping[str, int]] = {
     "ending": {"pwrite64": 45, "fdatasync": 12, "openat": 15}
     | {"write": 24, "mkdir": 14, "unlink": 10, "rename": 2, "rmdir": 6},
     "removing": {"pwrite64": 60, "fdatasync": 16, "openat": 18}
-    | {"write": 28, "mkdir": 14, "unlink": 8, "rename": 2, "rmdir": 6},
+    | {"write": 28, "mkdir": 16, "unlink": 16, "rename": 6, "rmdir": 10},
     "restarting": {"pwrite64": 40, "fdatasync": 12, "openat": 14}
     | {"write": 28, "mkdir": 26, "unlink": 16, "rename": 8, "rmdir": 6},
 }

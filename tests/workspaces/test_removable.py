@@ -71,6 +71,75 @@ def commit(project: Project, path: str) -> None:
     project.commit("d", at=path)
 
 
+def differ_by_case(project: Project, path: str) -> None:
+    """As in a repository that was copied from a system that cannot tell them apart."""
+    project.git("config", "core.ignorecase", "true", at=path)
+    project.write("A.PY", "a file of its own\n", at=path)
+
+
+def edit_in_the_same_moment(project: Project, path: str) -> None:
+    project.git("config", "core.checkStat", "minimal", at=path)
+    project.git("config", "core.trustctime", "false", at=path)
+    file = Path(path, "a.py")
+    os.utime(file, (1_700_000_000, 1_700_000_000))
+    project.git("status", at=path)
+    before, text = file.stat(), file.read_text()
+    file.write_text(text.swapcase())
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def leave_a_detached_head(project: Project, path: str) -> None:
+    detach(project, path)
+    commit(project, path)
+    project.git("checkout", "-q", "cave/api", at=path)
+
+
+def keep_a_ref(project: Project, path: str) -> None:
+    project.git("update-ref", "refs/worktree/mine", "HEAD", at=path)
+
+
+def note(project: Project, path: str) -> None:
+    project.git("notes", "add", "-m", "reviewed", at=path)
+
+
+def tag(project: Project, path: str) -> None:
+    project.git("tag", "-a", "-m", "a message of its own", "v1", at=path)
+
+
+def amend(project: Project, path: str) -> None:
+    commit(project, path)
+    project.git("commit", "-q", "--amend", "-m", "another", at=path)
+    project.git("push", "-q", "local", "HEAD:refs/heads/pushed", at=path)
+
+
+def deinit(project: Project, path: str) -> None:
+    add_submodule(project, path)
+    project.git("submodule", "deinit", "-q", "-f", "sub", at=path)
+    project.git("push", "-q", "local", "HEAD:refs/heads/pushed", at=path)
+
+
+def link_a_worktree(project: Project, path: str) -> None:
+    project.git("worktree", "add", "-q", "--detach", f"{path}-outside", at=path)
+
+
+def believe_an_old_tracking_ref(project: Project, path: str) -> None:
+    """It was pushed, and the branch has been deleted there since."""
+    bare = os.path.join(os.path.dirname(project.root), "origin.git")
+    project.git("init", "-q", "--bare", bare)
+    project.git("remote", "add", "origin", bare, at=path)
+    commit(project, path)
+    project.git("push", "-q", "origin", "HEAD:refs/heads/gone", at=path)
+    project.git("update-ref", "-d", "refs/heads/gone", at=bare)
+
+
+def store_a_large_file(project: Project, path: str) -> None:
+    project.write(".git/lfs/objects/ab/cd/abcd", "large", at=path)
+
+
+def add_a_hook(project: Project, path: str) -> None:
+    project.write(".git/hooks/pre-commit", "#!/bin/sh\n", at=path)
+
+
 EVERYWHERE: list[tuple[Spoil, str]] = [
     (lambda p, path: p.write("a.py", "new\n", at=path), "1 modified file: a.py"),
     (lambda p, path: os.unlink(os.path.join(path, "a.py")), "1 modified file: a.py"),
@@ -87,10 +156,27 @@ EVERYWHERE: list[tuple[Spoil, str]] = [
     (skip, "1 assume-unchanged or skip-worktree file: a.py"),
     (add_submodule, "submodule sub is checked out"),
     (dirty_submodule, "changes in submodule sub"),
+    (differ_by_case, "1 untracked file: A.PY"),
+    (edit_in_the_same_moment, "1 modified file: a.py"),
 ]
-CLONES: list[tuple[Spoil, str]] = [(stash, "1 stash"), (commit, "1 unpushed commit")]
+WORKTREES: list[tuple[Spoil, str]] = [
+    (leave_a_detached_head, "1 commit on no branch"),
+    (keep_a_ref, "refs/worktree/mine is a ref of this worktree alone"),
+]
+CLONES: list[tuple[Spoil, str]] = [
+    (stash, "1 stash"),
+    (commit, "1 unpushed commit"),
+    (note, "1 unpushed commit"),
+    (tag, "tag v1 is nowhere else"),
+    (amend, "1 unpushed commit"),
+    (deinit, "submodule sub has its repository in this one"),
+    (link_a_worktree, "it has worktrees of its own"),
+    (believe_an_old_tracking_ref, "1 unpushed commit"),
+    (store_a_large_file, "1 large file of its own"),
+    (add_a_hook, "1 hook of its own"),
+]
 CASES = [
-    *(("worktree", *case) for case in EVERYWHERE),
+    *(("worktree", *case) for case in EVERYWHERE + WORKTREES),
     *(("clone", *case) for case in EVERYWHERE + CLONES),
 ]
 
