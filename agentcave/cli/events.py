@@ -6,13 +6,14 @@ import sys
 import time
 
 from agentcave.cli import project as projects
+from agentcave.cli.terminal import number
 
 TICK = 0.25
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true", help="and what is done from now on")
-    parser.add_argument("--tail", type=int, metavar="N", help="only the last N (default all)")
+    parser.add_argument("--tail", type=number, metavar="N", help="only the last N (default all)")
 
 
 def run(args: argparse.Namespace) -> int:

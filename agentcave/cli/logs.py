@@ -7,7 +7,7 @@ import sys
 
 from agentcave.cli import project as projects
 from agentcave.cli.choose import groups_of, keys_of
-from agentcave.cli.terminal import say
+from agentcave.cli.terminal import number, say
 from agentcave.errors import CaveError, UsageError
 from agentcave.hosts import LocalHost
 from agentcave.model.observed import Key, ObservedSession
@@ -21,7 +21,7 @@ SCROLLBACK = 10_000
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="CAVE[/AGENT]", help="default all")
     parser.add_argument("-f", "--follow", action="store_true", help="go on until they end")
-    parser.add_argument("--tail", type=int, metavar="N", help="only the last lines")
+    parser.add_argument("--tail", type=number, metavar="N", help="only the last lines")
     parser.add_argument("--raw", action="store_true", help="keep colours")
 
 

@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _guarded(argv: list[str]) -> int:
     try:
         signal.signal(signal.SIGTERM, _terminated)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a caller that ignores it hands that on
         code = _dispatch(argv)
         sys.stdout.flush()
         return code

@@ -28,3 +28,10 @@ def can_ask() -> bool:
 def confirmed(question: str) -> bool:
     print(f"{plain(question)} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def number(text: str) -> int:
+    """The type of an option that counts something."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 0 on")
+    return int(text)

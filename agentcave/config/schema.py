@@ -16,6 +16,10 @@ _KINDS = {
 }  # fmt: skip
 
 
+AS_WRITTEN = ".is_integer() is None"
+"""Never so: to JSON Schema 2.0 is an integer; to YAML, and to whoever counts caves, it is none."""
+
+
 def schema_text() -> str:
     """The text of caves.schema.json, as editors read it."""
     path = os.path.join(os.path.dirname(__file__), "caves.schema.json")
@@ -57,7 +61,7 @@ def _compiled(folder: str | None) -> Any:
 
     from . import cache as stored
 
-    versions = f"{sys.version} {fastjsonschema.VERSION} {schema_text()}"
+    versions = f"{sys.version} {fastjsonschema.VERSION} {AS_WRITTEN} {schema_text()}"
     key = bytes(sha256(versions.encode()).digest())
     path = os.path.join(folder or "", "schema.compiled")
     kept = stored.fetch(path, key) if folder else None
@@ -65,7 +69,7 @@ def _compiled(folder: str | None) -> Any:
         code = marshal.loads(kept)
     else:
         text = fastjsonschema.compile_to_code(schema(), use_default=False, use_formats=False)
-        code = compile(text, "caves.schema.json", "exec")
+        code = compile(text.replace(".is_integer()", AS_WRITTEN), "caves.schema.json", "exec")
         if folder:
             stored.keep(path, key, marshal.dumps(code))
     names: dict[str, Any] = {}
@@ -88,8 +92,11 @@ def flaws(value: Any, folder: str | None = None) -> list[Flaw]:
     if is_valid(value, folder):
         return []
     from jsonschema import Draft7Validator
+    from jsonschema.validators import extend
 
-    errors = Draft7Validator(schema()).iter_errors(value)
+    types = Draft7Validator.TYPE_CHECKER.redefine("integer", lambda _, one: type(one) is int)
+    strict = extend(Draft7Validator, type_checker=types)  # type: ignore[no-untyped-call]  # by its stubs
+    errors = strict(schema()).iter_errors(value)
     return list(dict.fromkeys(flaw for error in errors for flaw in _said(error)))
 
 

@@ -8,6 +8,8 @@ from .anchor import is_open
 from .durations import seconds
 from .problems import Flaw, Path
 
+OURS = ("AGENTCAVE_", "TMUX")
+DEFAULT_MAX = "5m"
 _DURATIONS = (("restart", ("initial", "max", "reset_after")), ("stop", ("grace",)))
 _BAD_BRANCH = re.compile(
     r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|//|@\{|^[-/.]|/\.|[/.]$|\.lock(?:/|$)|^@$|^HEAD$"
@@ -17,6 +19,7 @@ _BAD_BRANCH = re.compile(
 def cave_flaws(path: Path, cave: Mapping[str, Any], *, final: bool) -> Iterator[Flaw]:
     """Values of one cave, its agents aside; with ``final`` nothing is left to interpolate."""
     yield from _workspace(Checker((*path, "workspace"), final), cave.get("workspace", {}))
+    yield from _environment(path, cave)
 
 
 def agent_flaws(path: Path, agent: Mapping[str, Any], *, final: bool) -> Iterator[Flaw]:
@@ -26,6 +29,8 @@ def agent_flaws(path: Path, agent: Mapping[str, Any], *, final: bool) -> Iterato
     for section, keys in _DURATIONS:
         for key in keys:
             yield from check.duration((section, key), agent.get(section, {}).get(key))
+    yield from _backoff(check, agent.get("restart", {}))
+    yield from _environment(path, agent)
     ready = agent.get("ready", {})
     for key in ("timeout", "delay"):
         yield from check.duration(("ready", key), ready.get(key))
@@ -47,6 +52,24 @@ def _workspace(check: "Checker", workspace: Mapping[str, Any]) -> Iterator[Flaw]
         yield Flaw((*check.path, "link"), f"{entry} is both copied and linked")
 
 
+def _environment(path: Path, node: Mapping[str, Any]) -> Iterator[Flaw]:
+    for name in node.get("environment", ()):
+        if name.startswith(OURS):
+            whose = "tmux" if name.startswith("TMUX") else "agentcave"
+            message = f"is set by {whose} itself"
+            yield Flaw((*path, "environment", name), message, "leave it out", at_key=True)
+
+
+def _backoff(check: "Checker", restart: Mapping[str, Any]) -> Iterator[Flaw]:
+    try:
+        initial, most = seconds(restart["initial"]), seconds(restart.get("max", DEFAULT_MAX))
+    except (KeyError, ValueError):  # absent, open or told already
+        return
+    if initial > most:
+        hint = f"write max: {restart['initial']} too, or a smaller initial"
+        yield check.flaw(("restart", "initial"), "must not be longer than max", hint)
+
+
 class Checker:
     """Checks of single values below one path."""
 
@@ -57,7 +80,7 @@ class Checker:
     def _skips(self, text: str | None) -> bool:
         return text is None or (not self.final and is_open(text))
 
-    def _flaw(self, key: str | Path, message: str, hint: str | None = None) -> Flaw:
+    def flaw(self, key: str | Path, message: str, hint: str | None = None) -> Flaw:
         return Flaw(self.path + ((key,) if isinstance(key, str) else key), message, hint)
 
     def duration(self, key: Path, text: str | None) -> Iterator[Flaw]:
@@ -66,7 +89,7 @@ class Checker:
         try:
             seconds(text)
         except ValueError as exc:
-            yield self._flaw(key, str(exc))
+            yield self.flaw(key, str(exc))
 
     def regex(self, key: Path, text: str | None) -> Iterator[Flaw]:
         if text is None or self._skips(text):
@@ -76,27 +99,27 @@ class Checker:
         try:
             regex.compile(text, regex.MULTILINE)
         except (regex.error, RecursionError, OverflowError) as exc:
-            yield self._flaw(key, f"not a regular expression: {exc}")
+            yield self.flaw(key, f"not a regular expression: {exc}")
 
     def branch(self, key: str, text: str | None) -> Iterator[Flaw]:
         if text is not None and not self._skips(text) and _BAD_BRANCH.search(text):
-            yield self._flaw(key, "git allows no branch of this name", "see git-check-ref-format")
+            yield self.flaw(key, "git allows no branch of this name", "see git-check-ref-format")
 
     def program(self, key: str, argv: list[str] | None) -> Iterator[Flaw]:
-        if argv is not None and argv[0] == "":
-            yield self._flaw(key, "the program must not be empty")
+        if argv and argv[0] == "":
+            yield self.flaw(key, "the program must not be empty")
 
     def inside(self, key: str, text: str) -> Iterator[Flaw]:
         if not self._skips(text) and _leaves(text):
-            yield self._flaw(key, "must stay inside the workspace", "a relative path without ..")
+            yield self.flaw(key, "must stay inside the workspace", "a relative path without ..")
 
     def entry(self, key: Path, text: str) -> Iterator[Flaw]:
         if self._skips(text):
             return
         if _leaves(text) or _is_root(text):
-            yield self._flaw(key, "must be a relative path without ..", "below the main checkout")
+            yield self.flaw(key, "must be a relative path without ..", "below the main checkout")
         elif ".git" in text.split("/"):
-            yield self._flaw(key, "must not lie in .git")
+            yield self.flaw(key, "must not lie in .git")
 
 
 def _leaves(text: str) -> bool:

@@ -246,6 +246,28 @@ def test_doctor_and_version_say_what_is_there(cave: Cave) -> None:
     assert "tmux 3" in cave.run("version").out
 
 
+@pytest.mark.parametrize("verb", ["logs", "events"])
+def test_a_count_below_zero_is_refused(cave: Cave, verb: str) -> None:
+    done = cave.run(verb, "--file", "caves.yaml", "--tail", "-1", code=64)
+    assert "-1 is no whole number from 0 on" in done.err
+
+
+def test_a_caller_that_ignores_the_ends_of_its_children_is_no_bug(cave: Cave) -> None:
+    assert cave.shell("trap '' CHLD; $agentcave up -f caves.yaml").code == 0
+    assert cave.shell("trap '' CHLD; $agentcave ps -f caves.yaml").code == 0
+    script = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+    words = [sys.executable, "-c", f"{script}os.execv(sys.argv[1], sys.argv[1:])"]
+    done = subprocess.run(
+        [*words, sys.executable, "-P", "-m", "agentcave", "restart", "-f", "caves.yaml"],
+        cwd=cave.root,
+        env=cave.environ,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("verb", ["up", "ps", "doctor", "send"])
 def test_another_system_than_linux_is_refused_by_name(cave: Cave, verb: str) -> None:
     pretend = "import sys; sys.platform = 'darwin'; from agentcave.cli.main import main"

@@ -150,6 +150,17 @@ def test_the_examples_do_not_stand_in_each_other_s_way() -> None:
         ("caves: {a: {agents: {demo: {ready: {status: true, delay: 3s}}}}}", "ready has at most"),
         ("caves: {a: {agents: {demo: {prompt: {file: $X/p}}}}}", "named literally"),
         ("env_file: [{path: '${X}'}]\ncaves: {a: {agents: {demo: {}}}}", "named literally"),
+        ("caves: {a: {agents: {demo: {command: [true]}}}}", "command[0]: must be a string"),
+        ("caves: {a: {agents: {demo: {command: [null, a]}}}}", "command[0]: must be a string"),
+        ("caves: {a: {agents: {demo: {args: [1]}}}}", "args[0]: must be a string"),
+        ("caves: {a: {setup: [[true]], agents: {demo: {}}}}", "setup[0][0]: must be a string"),
+        ("caves: {a: {replicas: 2.0, agents: {demo: {}}}}", "replicas: must be a whole number"),
+        ("caves: {a: {agents: {demo: {size: {rows: 5e1}}}}}", "rows: must be a whole number"),
+        ("caves: {a: {agents: {demo: {restart: {max_restarts: 1e3}}}}}", "must be a whole number"),
+        ("caves: {a: {agents: {demo: {restart: {initial: 9m}}}}}", "must not be longer than max"),
+        ("caves: {a: {agents: {demo: {restart: {initial: 9999999h}}}}}", "at most 10 years"),
+        ("caves: {a: {environment: {TMUX_X: a}, agents: {demo: {}}}}", "is set by tmux itself"),
+        ("caves: {a: {agents: {demo: {environment: {AGENTCAVE_X: a}}}}}", "by agentcave itself"),
         ("templates: {t: {extends: [u]}}\ncaves: {a: {agents: {demo: {}}}}", "only a cave"),
         ("defaults: {extends: [u]}\ncaves: {a: {agents: {demo: {}}}}", "only a cave"),
     ],
@@ -159,7 +170,7 @@ def test_what_the_schema_refuses_is_told_in_words(tmp_path: Path, text: str, pro
     assert len([line for line in lines if problem in line]) == 1, lines
 
 
-@pytest.mark.parametrize("version", ["2", "'1'", "true", "1.5"])
+@pytest.mark.parametrize("version", ["2", "'1'", "true", "1.5", "1.0"])
 def test_only_version_one_is_known(tmp_path: Path, version: str) -> None:
     text = f"version: {version}\nname: a\ncaves: {{a: {{agents: {{demo: {{}}}}}}}}\n"
     (line,) = problems(tmp_path, text, head="")
