@@ -42,18 +42,18 @@ def detach(
 async def _start(
     args: argparse.Namespace, located: projects.Located, document: config.Document, folder: str
 ) -> None:
-    socket = projects.server(args).socket
+    server = projects.server(args)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("TMUX", "AGENTCAVE_"))}
     reading = projects.begin_reading(args)
     reading.sessions()
     names = None if reading.server_pid else lent_names(os.environ)
-    async with TmuxSessionManager(socket, server_names=names) as sessions:
+    async with TmuxSessionManager(server.socket, server_names=names) as sessions:
         session = await sessions.create_session(
             SessionOptions(
                 project=document.name,
                 cave="",
                 agent=NAME,
-                argv=_argv(args, located, socket),
+                argv=_argv(args, located, server.handed(os.environ)),
                 cwd=os.getcwd(),
                 environment=environment,
                 uid=document.uid,
@@ -79,7 +79,7 @@ async def _start(
 def _argv(args: argparse.Namespace, located: projects.Located, socket: str) -> list[str]:
     """The same command in a program of its own; a file found by search is found again."""
     words = [sys.executable, "-P", "-m", "agentcave", "up", "--watch", "--json"]
-    words += ["--socket", os.path.abspath(socket) if "/" in socket else socket]
+    words += ["--socket", socket]
     for file in () if located.found else located.files:
         words += ["--file", file]
     for profile in args.profile:

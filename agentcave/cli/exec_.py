@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     environment |= {
         "AGENTCAVE_PROJECT": spec.name,
         "AGENTCAVE_CAVE": cave.name,
-        "AGENTCAVE_SOCKET": projects.server(args).socket,
+        "AGENTCAVE_SOCKET": projects.server(args).handed(os.environ),
     }
     return _become(args.argv, cave, environment)
 

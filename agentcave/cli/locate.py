@@ -91,7 +91,7 @@ def server(args: argparse.Namespace) -> Server:
     socket = args.socket or os.environ.get("AGENTCAVE_SOCKET") or "agentcave"
     if "/" in socket and os.path.exists(socket) and not stat.S_ISSOCK(os.stat(socket).st_mode):
         raise Unavailable(f"{socket} is not a socket, and is left as it is", "name another")
-    return Server(socket)
+    return Server(absolute(socket) if "/" in socket else socket)  # a server changes to /
 
 
 def begin_reading(args: argparse.Namespace) -> Reading:

@@ -160,7 +160,7 @@ class TmuxSession:
             "AGENTCAVE_CAVE": options.cave,
             "AGENTCAVE_AGENT": options.agent,
             "AGENTCAVE_SESSION_DIR": folder,
-            "AGENTCAVE_SOCKET": self.manager.server.socket,
+            "AGENTCAVE_SOCKET": self.manager.server.handed(self.manager.environ),
         }
         program = options.argv[0]
         if "/" not in program:

@@ -61,7 +61,7 @@ class TmuxSessionManager:
         checked: bool = False,
     ) -> None:
         self.host: Host = host or LocalHost()
-        self.server = Server(socket)
+        self.server = Server(os.path.abspath(socket) if "/" in socket else socket)
         self.environ = os.environ if environ is None else environ
         self.endings = Endings(
             lambda: (self.facts.pid,), lambda: claims(self.facts.pid, self._seen.values())

@@ -88,6 +88,10 @@ class Server(NamedTuple):
         root = environ.get("TMUX_TMPDIR") or "/tmp"
         return os.path.join(root, f"tmux-{os.getuid()}", self.socket)
 
+    def handed(self, environ: Mapping[str, str]) -> str:
+        """How to name it to a program that may not have TMUX_TMPDIR as we have."""
+        return self.socket_path(environ) if environ.get("TMUX_TMPDIR") else self.socket
+
     def _client(self) -> list[str]:
         where = "-S" if "/" in self.socket else "-L"
         if where == "-S" and len(os.fsencode(self.socket)) > MAX_SOCKET_PATH:

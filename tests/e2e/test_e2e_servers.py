@@ -1,8 +1,9 @@
 """A project lives on one tmux server at a time, and what cannot be seen is not taken for gone."""
 
 import os
+import signal
 
-from caving import Cave, alive, eventually
+from caving import Cave, alive, environment_of, eventually
 
 TWO = """
 version: 1
@@ -114,3 +115,27 @@ def command_line(pid: int) -> bytes:
             return file.read()
     except OSError:
         return b""
+
+
+def test_a_relative_socket_lies_where_it_was_named(cave: Cave) -> None:
+    path = cave.root / "here.sock"
+    cave.run("up", "-f", "caves.yaml", AGENTCAVE_SOCKET="./here.sock")
+    assert path.is_socket()
+    seen = cave.run("ps", "-f", "caves.yaml", "--json", AGENTCAVE_SOCKET=str(path)).json
+    assert [row["phase"] for row in seen["sessions"]] == ["running"]
+    cave.run("down", "-f", "caves.yaml", "--socket", "./here.sock")
+    eventually(lambda: cave.processes() == [])
+
+
+def test_with_a_tmpdir_of_tmux_agents_and_controllers_find_the_same_server(cave: Cave) -> None:
+    cave.environ |= {"TMUX_TMPDIR": str(cave.home)}
+    del cave.environ["AGENTCAVE_SOCKET"]
+    cave.socket = str(cave.home / f"tmux-{os.getuid()}" / "agentcave")
+    cave.run("up", "-f", "caves.yaml", "--watch", "--detach")
+    eventually(lambda: cave.agents())
+    before = cave.agents()["shop/api/shell"].pid
+    assert f"AGENTCAVE_SOCKET={cave.socket}".encode() in environment_of(before).split(b"\0")
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: {pane.pid for pane in cave.agents().values()} - {before})
+    cave.run("down", "-f", "caves.yaml")
+    assert cave.agents() == {}
