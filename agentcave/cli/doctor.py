@@ -51,7 +51,7 @@ def _tmux(host: Host, server: Server) -> Iterator[Finding]:
         return
     yield _known(version, f"{version} ({host.which(server.program)})")
     if version.has(DEATHS_LOST):
-        text = "this version can miss how a program ended; agentcave asks it again"
+        text = "before 3.6 it may miss how a program ended; agentcave asks it again then"
         yield Finding("info", "tmux", text)
     yield from _server(host, server, version)
 

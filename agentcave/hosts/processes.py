@@ -151,14 +151,35 @@ def marked(markers: Mapping[bytes, K], among: Iterable[Process]) -> dict[Process
     return owners
 
 
-def carried(start: bytes) -> set[bytes]:
-    """What follows ``start`` in the environments of processes, as far as they may be read."""
-    found: set[bytes] = set()
+def carried(variable: str, start: str) -> set[str]:
+    """Paths below ``start`` that a variable of some process holds, as what follows it.
+
+    As far as environments may be read, and of processes for which the path leads to where it leads
+    for us: in a container, or any other mount namespace, the same path may be another's.
+    """
+    found: set[str] = set()
+    begin = os.fsencode(f"{variable}={start}")
     for name in os.listdir("/proc"):
-        if name.isdigit() and start in (environ := _read(f"/proc/{name}/environ")):
-            entries = environ.split(b"\0")
-            found.update(entry[len(start) :] for entry in entries if entry.startswith(start))
+        if name.isdigit() and begin in (environ := _read(f"/proc/{name}/environ")):
+            entries = [entry for entry in environ.split(b"\0") if entry.startswith(begin)]
+            rests = [os.fsdecode(entry[len(begin) :]) for entry in entries]
+            found.update(rest for rest in rests if leads_there(name, start + rest))
     return found
+
+
+def leads_there(pid: int | str, path: str) -> bool:
+    """Whether a path, or as much of it as still exists, is the same place for a process."""
+    while path != "/":
+        try:
+            ours = os.stat(path)
+        except OSError:
+            path = os.path.dirname(path)
+            continue
+        try:
+            return os.path.samestat(ours, os.stat(f"/proc/{pid}/root{path}"))
+        except OSError:
+            return False
+    return True
 
 
 def children(pid: int) -> set[int] | None:

@@ -42,9 +42,9 @@ def survivors(folder: str, live: Collection[str]) -> set[str]:
 
     It looks into every process, so it is for passes that start something.
     """
-    marked = carried(os.fsencode(f"AGENTCAVE_SESSION_DIR={folder}/sessions/"))
+    marked = carried("AGENTCAVE_SESSION_DIR", f"{folder}/sessions/")
     holding = holders(folder)(snapshot()).values()
-    found = {*map(os.fsdecode, marked), *holding}.difference(live)
+    found = {*marked, *holding}.difference(live)
     return {name for name in found if not name.startswith(SETUP)}  # it may have begun a daemon
 
 

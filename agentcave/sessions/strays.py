@@ -17,6 +17,7 @@ from agentcave.hosts.processes import (
     ProcessId,
     children,
     environment_of,
+    leads_there,
     protected,
     snapshot,
 )
@@ -111,7 +112,7 @@ def holders(folder: str) -> Callable[[Mapping[int, Process]], Mapping[ProcessId,
         return {
             one: link[len(start) :].removesuffix(" (deleted)")
             for one, link in links.items()
-            if link.startswith(start)
+            if link.startswith(start) and leads_there(one.pid, link.removesuffix(" (deleted)"))
         }
 
     return look

@@ -1,11 +1,11 @@
-"""What a removal may not look into: it takes a mount, and another user, to see."""
+"""Mounts and other users: what a removal may not look into, and who is nobody of ours."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from caving import Cave
+from caving import AGENTCAVE, ONE_CAVE, Cave
 
 LOOK = """
 import sys
@@ -48,3 +48,29 @@ def test_a_folder_that_cannot_be_read_may_hold_work(cave: Cave) -> None:
     os.chown(closed, 65534, 65534)
     said = looked("setpriv", CAPABLE, path=cave.workspace())
     assert "node_modules/pgdata cannot be read" in said
+
+
+ELSEWHERE = """
+mount -t tmpfs none {state} && mount -t tmpfs none {root} && cd {root} && git init -q . &&
+git commit -q --allow-empty -m x && cat >caves.yaml &&
+export AGENTCAVE_SOCKET={home}/elsewhere && "$@" up -f caves.yaml && "$@" ps -f caves.yaml &&
+"$@" restart -f caves.yaml && "$@" down -f caves.yaml
+"""
+
+
+def test_the_same_path_in_another_mount_namespace_is_another_project(cave: Cave) -> None:
+    """As in a container that shows this machine's processes."""
+    cave.up()
+    before = cave.agents()
+    places = {"state": cave.home / "state", "root": cave.root, "home": cave.home}
+    script = ELSEWHERE.format(**places)
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-euc", script, "-", *AGENTCAVE],
+        env=cave.environ,
+        input=ONE_CAVE,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "shop: 1 started" in done.stdout
+    assert cave.agents() == before
