@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _guarded(argv: list[str]) -> int:
     try:
         signal.signal(signal.SIGTERM, _terminated)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a caller that ignores it hands that on
+        _forget_ignored()
         code = _dispatch(argv)
         sys.stdout.flush()
         return code
@@ -53,6 +53,16 @@ def _guarded(argv: list[str]) -> int:
             _complain(f"cannot go on: {where}{exc.strerror} (mend that, then run it again)")
             return CaveError.exit_code
         return _bug(exc)
+
+
+def _forget_ignored() -> None:
+    """A caller hands on what it ignores: a script, SIGINT to what it begins in the background.
+
+    SIGTERM goes the way of SIGINT here, and neither may reach agents as ignored.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _ready_streams() -> None:

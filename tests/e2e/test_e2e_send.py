@@ -133,11 +133,11 @@ def test_two_senders_at_once_do_not_mix(demo: Cave) -> None:
 
 
 def test_what_works_and_cannot_queue_is_not_sent_to_unless_it_is_waited_for(demo: Cave) -> None:
-    send(demo, "api/demo", "work 1s")
+    send(demo, "api/demo", "work 8s")
     refused = send(demo, "api/demo", "at once", code=1)
     assert "not-delivered: shop/api/demo works, and takes no prompts meanwhile" in refused
     assert send(demo, "--wait", "api/demo", "echo later") == "delivered to api/demo\n"
-    assert heard(demo) == ["work 1s", "echo later"]
+    assert heard(demo) == ["work 8s", "echo later"]
 
 
 def test_who_never_becomes_idle_is_not_sent_to(demo: Cave) -> None:

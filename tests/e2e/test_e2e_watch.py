@@ -3,10 +3,12 @@
 import re
 import signal
 import socket
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from caving import AGENTCAVE, ONE_CAVE, SLEEPER, Cave, Terminal, eventually, finish
+from caving import AGENTCAVE, DEADLINE, ONE_CAVE, SLEEPER, Cave, Terminal, eventually, finish
 from watching import API, WATCH, Watcher, comes_back, controller, crash, watching
 
 Opener = Callable[..., Terminal]
@@ -120,6 +122,27 @@ def test_a_service_manager_is_told_when_it_is_ready(cave: Cave) -> None:
             while b"caves.yaml:" not in (told := service.recv(4096)):
                 assert told == b"STATUS=as declared"
             assert told.startswith(b"STATUS=")
+
+
+def test_one_that_a_script_began_in_the_background_ends_as_any_other(cave: Cave) -> None:
+    """What is begun with & by a script ignores SIGINT, and so would its agents."""
+    script = "trap '' INT; exec $agentcave up -f caves.yaml --watch --json"
+    begun = subprocess.Popen(
+        ["bash", "-c", script],
+        cwd=cave.root,
+        env={**cave.environ, "agentcave": " ".join(AGENTCAVE)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    eventually(lambda: cave.agents())
+    status = Path(f"/proc/{cave.agents()['shop/api/shell'].pid}/status").read_text()
+    (ignored,) = (int(word, 16) for word in re.findall(r"SigIgn:\s+(\w+)", status))
+    assert not ignored & (1 << signal.SIGINT - 1)
+    begun.terminate()
+    out, err = begun.communicate(timeout=DEADLINE)
+    assert (begun.returncode, "bug" in err) == (143, False), out + err
 
 
 def test_a_table_is_shown_on_a_terminal(cave: Cave, on_terminal: Opener) -> None:
