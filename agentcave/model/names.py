@@ -4,6 +4,7 @@ import re
 
 SETUP = "setup-"
 """What the folder begins with by which a setup is known; no id of a session does."""
+SESSION_ID = re.compile("[0-9a-f]{16}")
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?")
 
 

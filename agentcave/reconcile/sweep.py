@@ -12,7 +12,7 @@ from collections.abc import Collection
 
 from agentcave.errors import CaveError
 from agentcave.hosts.processes import Claims, carried, no_claims, snapshot
-from agentcave.model.names import SETUP
+from agentcave.model.names import SESSION_ID, SETUP
 from agentcave.sessions.launch import PIDS, is_taken
 from agentcave.sessions.strays import holders
 
@@ -26,10 +26,13 @@ def sweep_launches(folder: str, live: Collection[str]) -> None:
     for name in _names(os.path.join(folder, "launch")):
         path = os.path.join(folder, "launch", name)
         if name not in live or _is_spent(path):
-            _unlink(path)
-    for name in _names(os.path.join(folder, PIDS)):
-        if name not in live:
-            _unlink(os.path.join(folder, PIDS, name))
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+    kept = os.path.join(folder, PIDS)
+    with contextlib.suppress(OSError):  # they are a convenience, and stop nothing
+        for name in () if os.path.islink(kept) else os.listdir(kept):
+            if name not in live and SESSION_ID.fullmatch(name):
+                os.unlink(os.path.join(kept, name))
 
 
 def leftovers(folder: str, live: Collection[str]) -> tuple[str, ...]:
@@ -84,12 +87,8 @@ async def reap(
         )
     for one, place in places.items():
         shutil.rmtree(place, ignore_errors=True)
-        _unlink(os.path.join(folder, PIDS, one))
-
-
-def _unlink(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(folder, PIDS, one))
 
 
 def _names(folder: str) -> list[str]:

@@ -8,6 +8,7 @@ name, for tmux from 3.8 on does not tell which process a dead pane had.
 
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -69,9 +70,13 @@ def is_taken(path: str) -> bool:
 
 
 def process_in(path: str) -> int | None:
-    """The process id that a file holds, if it holds nothing else. Raises OSError."""
-    with open(path, "rb") as file:
-        text = file.read(MOST_DIGITS + 1)
+    """The process id that a regular file holds, if it holds nothing else. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        text = os.read(descriptor, MOST_DIGITS + 1) if regular else b""
+    finally:
+        os.close(descriptor)
     return int(text) if text.endswith(b"\n") and text[:-1].isdigit() else None
 
 

@@ -190,8 +190,10 @@ class TmuxSession:
         """
         folder = os.path.join(self.manager.folder(self.stamp), launch.PIDS)
         with contextlib.suppress(OSError):
-            if not os.path.isdir(folder):
+            if not os.path.lexists(folder):
                 os.makedirs(folder, mode=0o700, exist_ok=True)
+            if os.path.islink(folder):
+                return
             os.replace(path, os.path.join(folder, self.id))
 
     async def _open(self, options: SessionOptions, argv: tuple[str, ...]) -> None:

@@ -67,6 +67,8 @@ class Reading:
         while True:
             rows = self._rows()
             self.server_pid = next((row.server_pid for row in rows if row.server_pid), None)
+            if rows and self.server_pid is None:
+                self.server_pid = self._ask_pid()
             self.pane_pids = tuple(row.pane_pid for row in rows if row.pane_pid is not None)
             found = stamped(rows, os.environ, self.server_version)
             live = [one.pid for one in found if one.pid is not None and not one.dead]
@@ -91,12 +93,20 @@ class Reading:
 
     def server_version(self) -> str:
         """The server's version, which may not be the program's; "" if it tells none."""
-        asked = self.server.argv("display-message", "-p", "#{version}")
-        done = self._host.read(asked, environment=scrubbed(os.environ), timeout=READ_TIMEOUT)
         try:
-            return str(parse_version(done.stdout.decode(errors="replace")))
+            return str(parse_version(self._ask("#{version}")))
         except TmuxError:
             return ""
+
+    def _ask_pid(self) -> int | None:
+        """The server's process, where its rows are not understood."""
+        told = self._ask("#{pid}").strip()
+        return int(told) if told.isascii() and told.isdigit() and len(told) < 10 else None
+
+    def _ask(self, what: str) -> str:
+        asked = self.server.argv("display-message", "-p", what)
+        done = self._host.read(asked, environment=scrubbed(os.environ), timeout=READ_TIMEOUT)
+        return done.stdout.decode(errors="replace")
 
 
 def _placed(session: ObservedSession, place: str | None) -> ObservedSession:

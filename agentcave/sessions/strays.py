@@ -172,12 +172,10 @@ class _Origin:
             self._places[one.stamp.workspace].add(one.stamp.session)
 
     def of(self, orphan: Process) -> str:
-        return (
-            self._by_terminal(orphan)
-            or self._by_environment(orphan.pid)
-            or _by_descriptor(orphan.pid)
-            or self._by_directory(orphan.pid)
-        )
+        shown, told = self._by_terminal(orphan), self._by_environment(orphan.pid)
+        if told == PERSON:  # the number of a process is used again, and is kept in a file
+            return PERSON
+        return shown or told or _by_descriptor(orphan.pid) or self._by_directory(orphan.pid)
 
     def _by_terminal(self, orphan: Process) -> str:
         """By the pane whose kernel session it is in, or in which the leader of its own lives."""

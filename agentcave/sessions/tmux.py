@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import signal
 import time
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ import anyio.to_thread
 from agentcave.errors import CaveError
 from agentcave.hosts import Host, LocalHost, Pending, project_folder, state_root
 from agentcave.model.hashing import sha256_hex
+from agentcave.model.names import SESSION_ID
 from agentcave.model.observed import ObservedSession, Stamp
 from agentcave.model.spec import ScreenRule
 from agentcave.sessions.base import Session, SessionGone, SessionOptions, fresh_id
@@ -39,7 +39,6 @@ from agentcave.tmux.commands import Choice, Command
 from agentcave.tmux.formats import ROW, parse_rows
 
 VERSION_TIMEOUT = START_TIMEOUT = 10.0
-SESSION_ID = re.compile("[0-9a-f]{16}")
 
 
 class TmuxSessionManager:
@@ -264,5 +263,7 @@ class TmuxSessionManager:
             for project in os.listdir(root):
                 folder = os.path.join(root, project, "sessions", session_id)
                 shutil.rmtree(folder, ignore_errors=True)
-                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                with contextlib.suppress(
+                    OSError
+                ):  # it is a convenience, and may be anything by now
                     os.unlink(os.path.join(root, project, PIDS, session_id))

@@ -13,6 +13,9 @@ from typing import NamedTuple
 from agentcave.tmux.errors import Garbage
 
 STAMP = "/usr/bin/env AGENTCAVE_STAMP="
+END = "agentcave: that is all"
+"""What is printed after the last pane; no row can look like it."""
+MOST_DIGITS = 18
 SEPARATOR = " "
 NUMBERS = (
     *("session_id", "pane_id", "pane_pid", "pane_dead", "pane_dead_status", "pane_dead_signal"),
@@ -83,7 +86,7 @@ def parse_row(row: str) -> PaneRow:
     wrong: list[str] = []
 
     def number(name: str, text: str) -> int:
-        if text.isascii() and text.isdigit():
+        if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS:
             return int(text)
         wrong.append(f"{name} is {text[:40]!r}")
         return 0
@@ -103,17 +106,16 @@ def parse_row(row: str) -> PaneRow:
         mode not in ("", "0"),
         *map(unquote, texts.groups()),
     )
-    return found._replace(problem=", ".join(wrong), dead=False) if wrong else found
+    return found._replace(problem=", ".join(wrong), dead=False, pane_pid=None) if wrong else found
 
 
 def _unread(row: str) -> PaneRow:
     """Whose it is may still be seen; raises ``Garbage`` when not, for it may be anybody's."""
     session, pane, *_ = row.split(SEPARATOR)
     _, stamp, rest = unquote(row).partition(STAMP)
-    problem = f"of a pane it tells {row[:200]!r}"
-    if not stamp:
+    problem, start = f"of a pane it tells {row[:200]!r}", stamp + rest
+    if stamp_word(start) is None:
         raise Garbage(problem)
-    start = STAMP + rest
     return PaneRow(session, pane, None, False, None, None, 0, 0, False, "", start, "", problem)
 
 

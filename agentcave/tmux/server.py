@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from agentcave.tmux import formats
 from agentcave.tmux.errors import (
     CommandFailed,
+    Garbage,
     NoServer,
     ServerMismatch,
     TmuxBroken,
@@ -80,7 +81,8 @@ class Server(NamedTuple):
 
     def list_panes_argv(self) -> list[str]:
         """The one read; its result goes to ``parse_panes``."""
-        return self.argv("list-panes", "-a", "-F", formats.ROW)
+        read = self.argv("list-panes", "-a", "-F", formats.ROW)
+        return [*read, ";", "display-message", "-p", formats.END]
 
     def socket_path(self, environ: Mapping[str, str]) -> str:
         if "/" in self.socket:
@@ -152,7 +154,11 @@ def parse_panes(
         output = interpret(server, completed, "list-panes", environ)
     except NoServer:
         return []
-    return formats.parse_rows(output.decode(errors="surrogateescape"))
+    text = output.decode(errors="surrogateescape")
+    rows, end, rest = text.rpartition(f"{formats.END}\n")
+    if not end or rest or not rows:
+        raise Garbage(f"asked for all panes it printed {text[-200:]!r}, which is not whole")
+    return formats.parse_rows(rows)
 
 
 def failure(server: Server, said: str, command: str, environ: Mapping[str, str]) -> TmuxError:

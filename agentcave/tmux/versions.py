@@ -82,6 +82,6 @@ def _numbered(word: str) -> Version:
     minor = rest.rstrip("abcdefghijklmnopqrstuvwxyz")
     letter = rest[len(minor) :].partition("-")[0]
     minor = minor.partition("-")[0]
-    if not (major.isdecimal() and minor.isdecimal()):
+    if not (major.isdecimal() and minor.isdecimal() and len(word) < 40):
         raise Garbage(f"it calls its version {word[:80]!r}")
     return Version(int(major), int(minor), letter)

@@ -2,10 +2,12 @@
 
 import base64
 import json
+import os
 import shutil
+import signal
 
 import pytest
-from caving import Cave
+from caving import Cave, eventually, finish
 
 TWO = """\
 version: 1
@@ -44,7 +46,7 @@ def calls_itself(cave: Cave, version: str) -> str:
         (f"echo '{LIBRARY}' >&2; exit 127", "cannot start: tmux: error while loading"),
         ("exit 126", "is installed and cannot start"),
         ("kill -ILL $$", "is installed and cannot start"),
-        ("echo screen 4.09", "instead of panes it printed 'screen 4.09"),
+        ("echo screen 4.09", "it printed 'screen 4.09"),
         (f'[ "$1" = -V ] && exec echo hello; exec {REAL} "$@"', "its version 'hello'"),
         (f'echo Welcome; exec {REAL} "$@"', "Welcome"),
         (
@@ -147,3 +149,81 @@ def test_what_a_newer_agentcave_started_is_left_alone_by_name(cave: Cave) -> Non
         assert "newer agentcave" in done.err + done.out
         assert cave.agents()["shop/web/shell"].pid == newer
     assert list(cave.agents()) == ["shop/web/shell"]
+
+
+def test_a_controller_goes_on_beside_a_pane_that_is_not_understood(cave: Cave) -> None:
+    cave.declare(TWO)
+    cave.up()
+    edit = cave.home / "edit"
+    edit.write_text("")
+    path = cave.program(
+        "tmux",
+        f'case "$*" in *list-panes*|*source-file*) {REAL} "$@" | sed -E -f {edit} ;; '
+        f'*) exec {REAL} "$@" ;; esac',
+    )
+    kept = cave.popen("up", "-f", "caves.yaml", "--watch", "--json", PATH=path)
+    eventually(lambda: (cave.state() / "controller").exists())
+    edit.write_text(r"s/^(\$[0-9]+ %[0-9]+) [0-9]+ (.*shop\/api)/\1 x \2/")
+    before = {pane.pid for pane in cave.agents().values()}
+    os.kill(cave.agents()["shop/web/shell"].pid, signal.SIGKILL)
+    eventually(lambda: {pane.pid for pane in cave.agents().values()} - before)
+    kept.send_signal(signal.SIGTERM)
+    assert finish(kept).code == 143
+
+
+@pytest.mark.parametrize(
+    "edit", [r"s/^(\$.*shop\/api.*)/\1 more fields/", r"s/ [0-9]+ ([0-9] shop\/api)/ x \1/"]
+)
+def test_healthy_agents_are_served_beside_one_that_is_not_understood(cave: Cave, edit: str) -> None:
+    cave.declare(TWO)
+    cave.up()
+    path = talks_of(cave, edit)
+    cave.run("stop", "web", "-f", "caves.yaml", PATH=path)
+    cave.run("start", "web", "-f", "caves.yaml", PATH=path)
+    assert set(cave.agents()) == {"shop/api/shell", "shop/web/shell"}
+
+
+@pytest.mark.parametrize("edit", ["d", "1q", "s/(.{150}).*/\\1/", "$d"])
+def test_output_that_was_cut_off_ends_nobody(cave: Cave, edit: str) -> None:
+    cave.declare(TWO)
+    cave.up()
+    before = cave.agents()
+    path = talks_of(cave, edit)
+    for verb in ("ps", "up", "down"):
+        assert "not understood" in cave.run(verb, "-f", "caves.yaml", code=69, PATH=path).err
+    assert cave.agents() == before
+
+
+@pytest.mark.parametrize("make", ["mkfifo", "mkdir", "ln -s /dev/zero"])
+def test_what_is_planted_for_a_process_id_stops_nothing(cave: Cave, make: str) -> None:
+    cave.up()
+    (kept,) = (cave.state() / "pids").iterdir()
+    os.kill(cave.agents()["shop/api/shell"].pid, signal.SIGKILL)
+    cave.shell(f"rm {kept} && {make} {kept}")
+    cave.ps()
+    cave.run("restart", "-f", "caves.yaml")
+    cave.run("down", "-f", "caves.yaml")
+    assert cave.agents() == {}
+
+
+def test_a_folder_of_process_ids_that_leads_elsewhere_is_left_alone(cave: Cave) -> None:
+    cave.up()
+    elsewhere = cave.home / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "precious").write_text("x")
+    cave.shell(f"rm -r {cave.state()}/pids && ln -s {elsewhere} {cave.state()}/pids")
+    cave.run("restart", "-f", "caves.yaml")
+    cave.run("down", "-f", "caves.yaml")
+    assert [path.name for path in elsewhere.iterdir()] == ["precious"]
+
+
+def test_a_configuration_that_ends_sessions_nobody_looks_at_ends_no_agent(cave: Cave) -> None:
+    (cave.home / "config" / "agentcave").mkdir(parents=True)
+    lines = ("-s exit-unattached on", "-g destroy-unattached on", "-gq remain-on-exit-format GONE")
+    text = "".join(f"set {line}\n" for line in lines)
+    (cave.home / "config" / "agentcave" / "tmux.conf").write_text(text)
+    cave.declare(TWO.replace("[sleep, infinity]", "[sh, -c, echo last words]", 1))
+    cave.up("--wait-for", "started")
+    eventually(lambda: cave.ps()["api/shell"]["phase"] == "completed")
+    assert cave.ps()["web/shell"]["phase"] == "running"
+    assert cave.run("logs", "api", "--file", "caves.yaml").out == "last words\n"

@@ -109,6 +109,17 @@ def test_a_file_that_was_not_taken_holds_no_process_id(tmp_path: Path) -> None:
         assert not is_taken(str(launch))
 
 
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    pipe, folder, link = tmp_path / "pipe", tmp_path / "folder", tmp_path / "link"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    assert process_in(str(pipe)) is None
+    assert process_in(str(folder)) is None
+    link.symlink_to(pipe)
+    with pytest.raises(OSError, match="symbolic"):
+        process_in(str(link))
+
+
 def test_the_shell_becomes_the_program(tmp_path: Path) -> None:
     tell = ("/bin/sh", "-c", "readlink /proc/$$/exe; cat /proc/$$/cmdline")
     done, _ = run(tmp_path, tell, {})

@@ -111,9 +111,17 @@ def test_a_row_that_cannot_be_read_still_says_whose_it_is() -> None:
     assert good == parse_row(row())
 
 
-def test_a_row_that_may_be_anybodys_is_refused() -> None:
-    with pytest.raises(Garbage, match="what the tmux"):
-        parse_rows("$1 %2 what the tmux\n")
+@pytest.mark.parametrize("cut", ["$1 %2 what the tmux", row()[:70], row()[:40]])
+def test_a_row_that_may_be_anybodys_is_refused(cut: str) -> None:
+    with pytest.raises(Garbage, match=r"\$\d %\d"):
+        parse_rows(f"{cut}\n")
+
+
+@pytest.mark.parametrize("field", ["pid", "server", "attached"])
+def test_a_number_out_of_all_measure_is_not_understood(field: str) -> None:
+    (bad,) = parse_rows(f"{row(**{field: '9' * 5000})}\n")
+    assert bad.problem
+    assert bad.pane_pid is None
 
 
 def test_our_stamp_is_read_from_the_start_command() -> None:

@@ -16,6 +16,7 @@ from agentcave.tmux import (
     TmuxTooOld,
     Unreachable,
     check_version,
+    formats,
     interpret,
     parse_panes,
     scrubbed,
@@ -70,6 +71,8 @@ def test_a_quirk_comes_and_goes_with_its_versions() -> None:
     assert not Version(3, 6).has(DEATHS_LOST)
 
 
+ROW = b"$0 %1 12 0   0 34 0 name sh title\n"
+END = formats.END.encode() + b"\n"
 LACKS = b"tmux: error while loading shared libraries: libjemalloc.so.2: cannot open\n"
 
 
@@ -108,8 +111,11 @@ def test_only_nothing_is_read_as_nothing() -> None:
     assert parse_panes(SERVER, Done(1, stderr=b"no current target\n"), {}) == []
     with pytest.raises(Unreachable):
         parse_panes(SERVER, Done(1, stderr=b"error connecting to /s (Permission denied)"), {})
-    with pytest.raises(Garbage):
-        parse_panes(SERVER, Done(0, stdout=b"hello\n"), {})
+    for output in (b"", b"hello\n", ROW, ROW[:-1], ROW + END[:-1], END, ROW + END + b"$1 %"):
+        with pytest.raises(Garbage):
+            parse_panes(SERVER, Done(0, stdout=output), {})
+    (row,) = parse_panes(SERVER, Done(0, stdout=ROW + END), {})
+    assert row.pane_id == "%1"
 
 
 def test_a_name_and_a_path_are_told_apart() -> None:
