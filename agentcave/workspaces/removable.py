@@ -42,6 +42,8 @@ def obstacles(host: Host, record: WorkspaceRecord, *, context: Collection[str]) 
         return tuple(_found(host, record, context))
     except (GitFailed, OSError) as exc:
         return (f"it cannot be examined: {exc}",)
+    except (ValueError, IndexError) as exc:
+        return (f"it cannot be examined: what git printed is not understood ({exc})",)
 
 
 def _found(host: Host, record: WorkspaceRecord, context: Collection[str]) -> list[str]:
