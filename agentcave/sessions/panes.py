@@ -25,7 +25,7 @@ from agentcave.tmux.formats import STAMP
 from agentcave.tmux.versions import parse_version
 
 READ_TIMEOUT = 10.0
-NUDGES = 20
+NUDGES = 30
 NEWER = "was started by a newer agentcave than this"
 UPGRADE = "use that one, or upgrade this"
 

@@ -88,9 +88,14 @@ async def test_the_server_lends_what_was_handed_over_and_no_more(world: World) -
 
 async def test_panes_ignore_no_signal_that_others_do_not(world: World) -> None:
     await start(world)
-    status = read(f"/proc/{world.row('a/b/c').pane_pid}/status").decode()
-    ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
-    assert not ignored & (1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1)
+    pid = world.row("a/b/c").pane_pid
+
+    def ignores_none() -> bool:  # before it becomes the program, it ignores what the server does
+        status = read(f"/proc/{pid}/status").decode()
+        ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
+        return not ignored & (1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1)
+
+    eventually(ignores_none)
 
 
 async def test_twenty_clients_at_once_start_one_server_with_our_configuration(world: World) -> None:
