@@ -3,7 +3,8 @@
 import os
 from collections.abc import Iterator
 
-from agentcave.workspaces.git import Git, GitFailed
+from agentcave.errors import CaveError
+from agentcave.workspaces.git import Git
 from agentcave.workspaces.trees import fingerprint
 
 REMOTE_TIMEOUT = 20.0
@@ -30,10 +31,10 @@ def of_clone(git: Git) -> Iterator[str]:
         yield f"{len(stashes)} stash{'es' if len(stashes) > 1 else ''}"
     known = main.observe("for-each-ref", "--format=^%(objectname)") if main else b""
     every = ("--reflog", "--exclude=refs/remotes/*", "--exclude=refs/stash", "--all")
-    if _commits(git, known, *every):
-        known += _of_origin(git)
-        if count := _commits(git, known, *every):
-            yield f"{count} unpushed commit{_s(count)}"
+    if main and _commits(git, known, *every):
+        known += _of_origin(main)
+    if count := _commits(git, known, *every):
+        yield f"{count} unpushed commit{_s(count)}"
     tags = git.observe("for-each-ref", "--format=%(objectname) %(refname:short)", "refs/tags")
     if lone := [tag for tag in tags.splitlines() if tag.split(b" ", 1)[0] not in known]:
         yield f"tag {os.fsdecode(lone[0].split(b' ', 1)[1])} is nowhere else"
@@ -49,11 +50,14 @@ def _commits(git: Git, stdin: bytes, *revisions: str) -> int:
     return int(git.observe(*words, stdin=stdin))
 
 
-def _of_origin(git: Git) -> bytes:
-    """What the remote has now; a tracking ref only tells what it once had."""
+def _of_origin(main: Git) -> bytes:
+    """What the remote has now; a tracking ref only tells what it once had.
+
+    The main checkout is asked: in a clone's own configuration an agent may name what git runs.
+    """
     try:
-        told = git.observe("ls-remote", "--quiet", "origin", timeout=REMOTE_TIMEOUT)
-    except GitFailed:
+        told = main.observe("ls-remote", "--quiet", "origin", timeout=REMOTE_TIMEOUT)
+    except CaveError:  # there is none, or it is out of reach: then nothing counts as pushed
         return b""
     return b"".join(b"^%s\n" % line.split()[0] for line in told.splitlines())
 

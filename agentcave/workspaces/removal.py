@@ -74,8 +74,9 @@ def finish_removals(uid: str, paths: Iterable[str]) -> None:
             aside = os.path.join(folder, name)
             if name.endswith(f"{LEAVING}{uid}"):
                 path = os.path.join(folder, name[1:].removesuffix(f"{LEAVING}{uid}"))
-                if not os.path.lexists(path):
-                    os.rename(aside, path)
+                with contextlib.suppress(OSError):  # it holds all that it held
+                    if not os.path.lexists(path):
+                        os.rename(aside, path)
             elif name.endswith(f"{EMPTY}{uid}"):
                 from agentcave.workspaces.trees import remove_path
 

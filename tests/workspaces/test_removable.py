@@ -292,3 +292,16 @@ async def test_git_state_counts_changes_and_commits(project: Project) -> None:
     assert workspaces.git_state(project.host, spec.path, record.base) == ("cave/api", 2, 1)
     project.git("branch", "-q", "--set-upstream-to=main", at=spec.path)
     assert workspaces.git_state(project.host, spec.path).ahead == 1
+
+
+async def test_what_a_clone_names_for_its_origin_is_not_run(project: Project) -> None:
+    """Its configuration is where an agent can write."""
+    record = await project.make(project.spec(type="clone"))
+    bare = os.path.join(os.path.dirname(project.root), "origin.git")
+    project.git("init", "-q", "--bare", bare)
+    project.git("remote", "add", "origin", bare, at=record.path)
+    trap = os.path.join(project.root, "sprung")
+    project.git("config", "remote.origin.uploadpack", f"touch {trap};", at=record.path)
+    commit(project, record.path)
+    assert project.obstacles(record) == ("1 unpushed commit",)
+    assert not os.path.exists(trap)
