@@ -73,8 +73,9 @@ class Server(NamedTuple):
         """The same on a server that holds its orphans, started when there is none."""
         if not sys.executable:  # an embedded Python does not know how to start another
             return self.batch_argv()
-        python, client = [sys.executable, "-I", "-S", SUBREAPER], len(self._client())
-        return [*python, self.socket_path(environ), str(client), *self.batch_argv()]
+        path, client = self.socket_path(environ), len(self._client())
+        python = [sys.executable, "-I", "-S", SUBREAPER, path, _identity(path), str(client)]
+        return [*python, *self.batch_argv()]
 
     def version_argv(self) -> list[str]:
         return [self.program, "-V"]
@@ -99,6 +100,15 @@ class Server(NamedTuple):
         if where == "-S" and len(os.fsencode(self.socket)) > MAX_SOCKET_PATH:
             raise Unreachable(self.socket, f"its path is longer than {MAX_SOCKET_PATH} bytes")
         return [self.program, "-u", where, self.socket, "-f", self.config]
+
+
+def _identity(path: str) -> str:
+    """As ``subreaper.identity`` has it, which is costly to import."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ""
+    return f"{status.st_ino}:{status.st_ctime_ns}"
 
 
 def _protect_semicolon(word: str) -> str:

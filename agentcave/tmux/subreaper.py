@@ -1,17 +1,21 @@
 """Starts a tmux server that every orphan below it becomes a child of, then talks to it.
 
-A script for a Python of its own, ``subreaper.py SOCKET N TMUX ARGUMENT…``, with commands on stdin.
-The first N words, from TMUX on, begin the server; all of them are the client.
+A script for a Python of its own, ``subreaper.py SOCKET BEFORE N TMUX ARGUMENT…``, with commands on
+stdin. The first N words, from TMUX on, begin the server; all of them are the client. BEFORE is the
+socket's ``identity`` when nobody listened there.
 The server must be this very process: what ``prctl`` sets is kept across exec and lost across
 fork, so it may not be set by a parent, and tmux may not fork either (``-D``). It is set here and
 not in a fork of the caller, which may have threads.
 
 ``tmux -D`` takes tmux's own lock like any other server that starts, and ends when another one was
 quicker. It reads its configuration when its first client comes (3.3a) and does not end before,
-without sessions as it is: so that client follows at once, whatever becomes of the caller.
+without sessions as it is: so that client follows at once, whatever becomes of the caller. A second
+``tmux -D`` would be such a client, and the server would end with it: so one at a time tries, and
+none where another has made the socket meanwhile.
 """
 
 import ctypes
+import fcntl
 import os
 import sys
 import time
@@ -22,13 +26,14 @@ IGNORED_BY_PYTHON = (13, 25)
 DEADLINE = 5.0
 
 
-def main(socket: str, count: str, *client: str) -> None:
+def main(socket: str, before: str, count: str, *client: str) -> None:
     environment = handed()
-    before = identity(socket)
-    child = os.fork()
-    if not child:
-        become_server(client[: int(count)], environment)
-    wait_for_change(socket, before, child)
+    take_turn(os.path.dirname(socket))
+    if identity(socket) == before:
+        child = os.fork()
+        if not child:
+            become_server(client[: int(count)], environment)
+        wait_for_change(socket, before, child)
     os.execvpe(client[0], client, environment)
 
 
@@ -39,12 +44,32 @@ def handed() -> dict[bytes, bytes]:
     return dict(entry.split(b"=", 1) for entry in entries if b"=" in entry)
 
 
-def identity(socket: str) -> tuple[int, int] | None:
+def take_turn(folder: str) -> None:
+    """Until this process becomes the client, if the folder is there and can be locked."""
+    deadline = time.monotonic() + DEADLINE
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        while not locked(descriptor) and time.monotonic() < deadline:
+            time.sleep(0.0005)
+    except OSError:
+        return
+
+
+def locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def identity(socket: str) -> str:
+    """Which file a socket is; "" for none."""
     try:
         status = os.stat(socket)
     except OSError:
-        return None
-    return status.st_ino, status.st_ctime_ns
+        return ""
+    return f"{status.st_ino}:{status.st_ctime_ns}"
 
 
 def become_server(begins: tuple[str, ...], environment: dict[bytes, bytes]) -> None:
@@ -64,7 +89,7 @@ def become_server(begins: tuple[str, ...], environment: dict[bytes, bytes]) -> N
         os._exit(127)
 
 
-def wait_for_change(socket: str, before: tuple[int, int] | None, child: int) -> None:
+def wait_for_change(socket: str, before: str, child: int) -> None:
     """Until some server has made its socket; it holds tmux's lock until it listens there.
 
     Not by connecting: a server before its configuration reads it only for its very first client.

@@ -15,6 +15,8 @@ PATIENCE = 5.0
 """Seconds in which a git or tmux that outlived its caller may still come to its end."""
 
 NO_TREASURE = Treasure({}, {})
+AGENTS_OWN = "/.cave/working-log.md"
+"""What an agent that has just begun may still write."""
 QUIET = " unchanged\n"
 
 
@@ -155,6 +157,7 @@ def _restless(cave: Cave) -> Iterator[str]:
     yield from (f"  it called {call}" for call in calls.mutating())
     after = _picture(cave)
     changed = [path for path in before | after if before.get(path) != after.get(path)]
+    changed = [path for path in changed if not str(path).endswith(AGENTS_OWN)]
     yield from (f"  {path} was touched" for path in changed)
 
 
