@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from agentcave.errors import CaveError
 from agentcave.workspaces.git import Git
+from agentcave.workspaces.survey import common_of
 from agentcave.workspaces.trees import fingerprint
 
 REMOTE_TIMEOUT = 20.0
@@ -81,7 +82,7 @@ def _modules(directory: str) -> Iterator[str]:
 
 def _files(directory: str, main: Git | None, folder: str, what: str) -> Iterator[str]:
     """Files of a clone's own directory that the main checkout's has not."""
-    theirs = os.path.join(_common(main), folder) if main else ""
+    theirs = os.path.join(common_of(main), folder) if main else ""
     count = 0
     for place, _, names in os.walk(os.path.join(directory, folder)):
         for name in names:
@@ -91,11 +92,6 @@ def _files(directory: str, main: Git | None, folder: str, what: str) -> Iterator
             count += not (same or name.endswith(".sample"))
     if count:
         yield f"{count} {what}{_s(count)} of its own"
-
-
-def _common(git: Git) -> str:
-    words = ("rev-parse", "--path-format=absolute", "--git-common-dir")
-    return os.fsdecode(git.observe(*words).removesuffix(b"\n"))
 
 
 def _s(count: int) -> str:
