@@ -25,7 +25,7 @@ from agentcave.hosts import LocalHost
 from agentcave.hosts.processes import ends_within
 from agentcave.reconcile.controllers import Identity, being_controller
 from agentcave.reconcile.flights import Setting
-from agentcave.reconcile.lock import Lock
+from agentcave.reconcile.lock import ProjectLock
 from agentcave.reconcile.loop import HistoryGone, Loop
 from agentcave.reconcile.notify import notify
 from agentcave.state import State
@@ -79,7 +79,7 @@ def _keep(args: argparse.Namespace, located: projects.Located, state: State) -> 
         live = os.isatty(1) and environ.get("TERM", "dumb") != "dumb" and not args.json
         shown = Table(args) if live else Lines()
         _tidy_regularly()
-        with Lock(os.path.join(state.folder, "lock")) as lock:
+        with ProjectLock(state.folder) as lock:
             loop = Loop(
                 setting,
                 lock,

@@ -82,8 +82,12 @@ class Host(Protocol):
         environment: Mapping[str, str] | None = None,
         stdin: bytes | None = None,
         timeout: float = 30.0,
+        keep: Sequence[int] = (),
     ) -> Completed:
-        """Run a process to its end; cancelled, its whole process group is killed first."""
+        """Run a process to its end; cancelled, its whole process group is killed first.
+
+        ``keep``: descriptors of ours that it inherits.
+        """
         ...
 
     def stream(

@@ -60,6 +60,7 @@ class LocalHost:
         environment: Mapping[str, str] | None = None,
         stdin: bytes | None = None,
         timeout: float = 30.0,
+        keep: Sequence[int] = (),
     ) -> Completed:
         import anyio
 
@@ -69,7 +70,7 @@ class LocalHost:
             async for chunk in stream:
                 output[name] += chunk
 
-        async with self._process(argv, cwd, environment, stdin is not None, False) as process:
+        async with self._process(argv, cwd, environment, stdin is not None, False, keep) as process:
             assert process.stdout is not None
             assert process.stderr is not None
             with anyio.move_on_after(timeout) as scope:
@@ -145,6 +146,7 @@ class LocalHost:
         environment: Mapping[str, str] | None,
         talk: bool,
         merge: bool,
+        keep: Sequence[int] = (),
     ) -> "AsyncGenerator[Process, None]":
         import subprocess
 
@@ -159,6 +161,7 @@ class LocalHost:
                 cwd=cwd,
                 env=environment,
                 start_new_session=True,
+                pass_fds=keep,
             )
         except OSError as exc:
             raise Unavailable(f"cannot start {argv[0]}: {exc.strerror}") from exc

@@ -15,6 +15,7 @@ from agentcave.hosts import Host
 from agentcave.plan.digest import DigestKey
 from agentcave.plan.plan import Step
 from agentcave.reconcile.delays import Delays
+from agentcave.reconcile.lock import lock_of_clients
 from agentcave.reconcile.observe import View
 from agentcave.reconcile.once import Pass, Work, missing_programs
 from agentcave.sessions import TmuxSessionManager
@@ -43,17 +44,19 @@ class Setting(NamedTuple):
     async def sessions(self, view: View) -> AsyncGenerator[TmuxSessionManager, None]:
         pid = view.sight.server_pid
         names = self.lent.get(pid) if pid is not None else lent_names(self.environ)
-        async with TmuxSessionManager(
-            self.server.socket,
-            host=self.host,
-            environ=self.environ,
-            server_names=names,
-            checked=pid in self.lent,
-        ) as sessions:
-            if pid is not None and pid not in self.lent:
-                self.lent.clear()
-                self.lent[pid] = sessions.server_names
-            yield sessions
+        with lock_of_clients(self.state.folder) as descriptor:
+            async with TmuxSessionManager(
+                self.server.socket,
+                host=self.host,
+                environ=self.environ,
+                server_names=names,
+                checked=pid in self.lent,
+                keep=(descriptor,),
+            ) as sessions:
+                if pid is not None and pid not in self.lent:
+                    self.lent.clear()
+                    self.lent[pid] = sessions.server_names
+                yield sessions
 
     def tools(self, view: View, sessions: TmuxSessionManager) -> Tools:
         sight = view.sight

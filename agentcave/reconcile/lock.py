@@ -1,12 +1,19 @@
-"""One writer per project: an flock that dies with its holder and is inherited by nobody."""
+"""One writer per project: an flock that dies with its holder and is inherited by nobody.
+
+A tmux client outlives a holder that is killed, and still makes the sessions that it was told to
+make. So clients hold a lock of their own, together, and the project is free when that is, too.
+"""
 
 import contextlib
 import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
+from typing import Self
 
 from agentcave.errors import Busy, CaveError
+
+CLIENTS = "clients"
 
 
 @contextlib.contextmanager
@@ -17,7 +24,7 @@ def project_lock(
 
     Raises Busy, naming the holder, when it is not free within ``timeout`` seconds.
     """
-    with Lock(os.path.join(folder, "lock")) as lock:
+    with ProjectLock(folder) as lock:
         _acquire(lock, timeout, waiting)
         lock.sign(signature(command))
         yield
@@ -35,49 +42,87 @@ class Lock:
         self._path = path
         try:
             # O_CLOEXEC: an inherited descriptor would keep the lock after our death.
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as exc:
             where = os.path.dirname(path)
             raise CaveError(f"cannot lock the project in {where}: {exc.strerror}") from exc
 
-    def __enter__(self) -> "Lock":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
     def take(self) -> bool:
-        """Whether it is ours now."""
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+        """Whether it is ours now. Raises CaveError where nothing can be locked."""
+        return self._flock(fcntl.LOCK_EX)
+
+    def share(self) -> bool:
+        """Whether it is ours now, beside others that share it. Raises as ``take`` does."""
+        return self._flock(fcntl.LOCK_SH)
 
     def give(self) -> None:
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        fcntl.flock(self.descriptor, fcntl.LOCK_UN)
+
+    def _flock(self, kind: int) -> bool:
+        try:
+            fcntl.flock(self.descriptor, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as exc:
+            raise CaveError(
+                f"cannot lock {self._path}: {exc.strerror}",
+                "keep the history on a local file system: set XDG_STATE_HOME to a folder there",
+            ) from exc
+        return True
 
     def is_gone(self) -> bool:
         """Whether somebody has deleted the file: then another one may hold a lock of this name."""
         try:
-            return not os.path.samestat(os.stat(self._path), os.fstat(self._descriptor))
+            return not os.path.samestat(os.stat(self._path), os.fstat(self.descriptor))
         except FileNotFoundError:
             return True
 
     def holder(self) -> str:
         """What whoever holds it has written."""
-        return os.pread(self._descriptor, 4096, 0).decode(errors="replace").strip()
+        return os.pread(self.descriptor, 4096, 0).decode(errors="replace").strip()
 
     def sign(self, text: bytes) -> None:
         """Write it in place of what was there; who reads meanwhile may find more behind it."""
         try:
-            os.pwrite(self._descriptor, text, 0)
-            os.ftruncate(self._descriptor, len(text))
+            os.pwrite(self.descriptor, text, 0)
+            os.ftruncate(self.descriptor, len(text))
         except OSError as exc:
             raise CaveError(
                 f"cannot write the project's history, {self._path}: {exc.strerror}",
                 "free some space, then run the same command again",
             ) from exc
+
+
+class ProjectLock(Lock):
+    """Of the project whose history lies in ``folder``."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(os.path.join(folder, "lock"))
+        self._folder = folder
+
+    def take(self) -> bool:
+        """Whether it is ours now, and no tmux client of an earlier holder is at work."""
+        if not super().take():
+            return False
+        with Lock(os.path.join(self._folder, CLIENTS)) as clients:
+            if clients.take():
+                return True
+        self.give()
+        return False
+
+
+@contextlib.contextmanager
+def lock_of_clients(folder: str) -> Iterator[int]:
+    """A descriptor for tmux clients to inherit, for whoever holds the project's lock."""
+    with Lock(os.path.join(folder, CLIENTS)) as lock:
+        lock.share()
+        yield lock.descriptor
 
 
 def _acquire(lock: Lock, timeout: float, waiting: Callable[[str], None]) -> None:

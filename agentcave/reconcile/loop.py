@@ -21,7 +21,7 @@ from agentcave.model.spec import ProjectSpec
 from agentcave.plan.conditions import asked_ready
 from agentcave.plan.plan import Plan
 from agentcave.reconcile.flights import Flights, Setting
-from agentcave.reconcile.lock import Lock, signature
+from agentcave.reconcile.lock import ProjectLock, signature
 from agentcave.reconcile.observe import View
 from agentcave.reconcile.once import Pass, decide, end_remains, remains, see, sweep
 from agentcave.reconcile.remember import settle
@@ -68,7 +68,7 @@ class Loop:
     def __init__(
         self,
         setting: Setting,
-        lock: Lock,
+        lock: ProjectLock,
         source: Source,
         tell: Callable[[Mapping[str, Any]], None],
         *,

@@ -1,5 +1,6 @@
 """One pass, for every verb that changes something: ``up`` and ``down`` differ in what is wanted."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from agentcave.plan.digest import DigestKey, environment_of
 from agentcave.plan.drift import NO_HISTORY
 from agentcave.plan.plan import Plan, Step
 from agentcave.plan.status import end_text
+from agentcave.reconcile.lock import lock_of_clients
 from agentcave.reconcile.observe import Sight, View, observe
 from agentcave.reconcile.servers import SocketGone, refuse_lost, reopen
 from agentcave.reconcile.servers import remember as remember_server
@@ -144,9 +146,11 @@ async def act(
 
     await end_remains(state, seen.sight, remains(seen, state))
     names = None if seen.sight.server_pid else lent_names(environ)
-    async with TmuxSessionManager(
-        socket, host=host, environ=environ, server_names=names
-    ) as sessions:
+    async with contextlib.AsyncExitStack() as stack:
+        keep = (stack.enter_context(lock_of_clients(state.folder)),)
+        sessions = await stack.enter_async_context(
+            TmuxSessionManager(socket, host=host, environ=environ, server_names=names, keep=keep)
+        )
         observed, seeds = seen.sight.observed, seen.sight.seeds
         tools = Tools(
             host, sessions, state, environ, seen.desired, observed, seeds, key, timeout, clock

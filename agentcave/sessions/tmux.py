@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -47,7 +47,7 @@ class TmuxSessionManager:
     ``socket`` is a name, or a path when it holds a slash. Use it as an async context manager;
     what tmux cannot do is raised as ``CaveError``. ``server_names``: the variables that the
     server lends to every pane, when they are known; else it is asked. ``checked``: this program
-    has been found to be good enough before.
+    has been found to be good enough before. ``keep``: see ``connect``.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class TmuxSessionManager:
         environ: Mapping[str, str] | None = None,
         server_names: tuple[str, ...] | None = None,
         checked: bool = False,
+        keep: Sequence[int] = (),
     ) -> None:
         self.host: Host = host or LocalHost()
         self.server = Server(os.path.abspath(socket) if "/" in socket else socket)
@@ -69,7 +70,7 @@ class TmuxSessionManager:
         self._stack = contextlib.AsyncExitStack()
         self._client: Client | None = None
         self._ahead: Pending | None = None
-        self._names, self._checked = server_names, checked
+        self._names, self._checked, self._keep = server_names, checked, keep
         self._reading = anyio.Lock()
         self._reads = 0
         self._seen: dict[str, ObservedSession] = {}
@@ -84,7 +85,7 @@ class TmuxSessionManager:
                         timeout=VERSION_TIMEOUT,
                     )
                 )
-            connection = connect(self.server, self.host.run, environ=self.environ)
+            connection = connect(self.server, self.host.run, environ=self.environ, keep=self._keep)
             self._client = await self._stack.enter_async_context(connection)
             if self._names is None:
                 lines = await self._client.run(*commands.show_environment())

@@ -23,7 +23,15 @@ from agentcave.tmux.errors import (
     TmuxMissing,
     TmuxTimeout,
 )
-from agentcave.tmux.server import MARK, Completed, Server, failure, refuse_broken, scrubbed
+from agentcave.tmux.server import (
+    MARK,
+    Completed,
+    Server,
+    can_hold_orphans,
+    failure,
+    refuse_broken,
+    scrubbed,
+)
 from agentcave.tmux.versions import Version, parse_version
 
 ATTEMPTS = 8
@@ -42,6 +50,7 @@ class Runner(Protocol):
         environment: Mapping[str, str] | None = None,
         stdin: bytes | None = None,
         timeout: float = 30.0,
+        keep: Sequence[int] = (),
     ) -> Awaitable[Completed]: ...
 
 
@@ -85,11 +94,14 @@ class Client:
     ``facts`` are those of the last batch, None before the first: they never outlive a server.
     """
 
-    def __init__(self, server: Server, run: Runner, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, server: Server, run: Runner, environ: Mapping[str, str], keep: Sequence[int]
+    ) -> None:
         self.server = server
         self.facts: ServerFacts | None = None
         self._run = run
         self._environ = environ
+        self._keep = keep
         self._outbox: list[_Call] = []
         self._wake = anyio.Event()
         self._closed = False
@@ -187,9 +199,12 @@ class Client:
     async def _execute(self, script: bytes, start: bool) -> Completed:
         server = self.server
         argv = server.start_argv(self._environ) if start else server.script_argv()
+        keep = self._keep if not start or can_hold_orphans() else ()
         try:
             # The batch has a deadline of its own, so this one only bounds what is left over.
-            return await self._run(argv, environment=self._environ, stdin=script, timeout=3600)
+            return await self._run(
+                argv, environment=self._environ, stdin=script, timeout=3600, keep=keep
+            )
         except FileNotFoundError as exc:
             raise TmuxMissing(self.server.program) from exc
 
@@ -215,13 +230,18 @@ def _facts(about: tuple[bytes, ...]) -> ServerFacts:
 
 @asynccontextmanager
 async def connect(
-    server: Server, run: Runner, *, environ: Mapping[str, str] | None = None
+    server: Server,
+    run: Runner,
+    *,
+    environ: Mapping[str, str] | None = None,
+    keep: Sequence[int] = (),
 ) -> AsyncGenerator[Client, None]:
     """A client of a server, which the first command starts when there is none.
 
-    Opens nothing yet, so it cannot fail.
+    Opens nothing yet, so it cannot fail. ``keep``: descriptors that each of its processes inherits,
+    and the server does not.
     """
-    client = Client(server, run, scrubbed(os.environ if environ is None else environ))
+    client = Client(server, run, scrubbed(os.environ if environ is None else environ), keep)
     error: BaseException | None = None
     try:
         async with anyio.create_task_group() as tasks:

@@ -71,7 +71,7 @@ class Server(NamedTuple):
 
     def start_argv(self, environ: Mapping[str, str]) -> list[str]:
         """The same on a server that holds its orphans, started when there is none."""
-        if not sys.executable:  # an embedded Python does not know how to start another
+        if not can_hold_orphans():
             return self.batch_argv()
         path, client = self.socket_path(environ), len(self._client())
         python = [sys.executable, "-I", "-S", SUBREAPER, path, _identity(path), str(client)]
@@ -100,6 +100,11 @@ class Server(NamedTuple):
         if where == "-S" and len(os.fsencode(self.socket)) > MAX_SOCKET_PATH:
             raise Unreachable(self.socket, f"its path is longer than {MAX_SOCKET_PATH} bytes")
         return [self.program, "-u", where, self.socket, "-f", self.config]
+
+
+def can_hold_orphans() -> bool:
+    """Whether another Python can be started, which an embedded one does not know how to."""
+    return bool(sys.executable)
 
 
 def _identity(path: str) -> str:

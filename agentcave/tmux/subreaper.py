@@ -11,7 +11,10 @@ not in a fork of the caller, which may have threads.
 quicker. It reads its configuration when its first client comes (3.3a) and does not end before,
 without sessions as it is: so that client follows at once, whatever becomes of the caller. A second
 ``tmux -D`` would be such a client, and the server would end with it: so one at a time tries, and
-none where another has made the socket meanwhile.
+none where another has made the socket meanwhile. Where none comes to be, the client is left to
+start one by itself; else it may not (-N), for that one would inherit what the client has open. A
+client that may not start a server does not wait for one either that is about to listen: so the
+lock is waited for that the server holds until then.
 """
 
 import ctypes
@@ -27,14 +30,19 @@ DEADLINE = 5.0
 
 
 def main(socket: str, before: str, count: str, *client: str) -> None:
-    environment = handed()
-    take_turn(os.path.dirname(socket))
+    environment, first, rest = handed(), client[: int(count)], client[int(count) :]
+    take_turn(os.path.dirname(socket), os.O_DIRECTORY)
     if identity(socket) == before:
         child = os.fork()
         if not child:
-            become_server(client[: int(count)], environment)
+            become_server(first, environment)
         wait_for_change(socket, before, child)
-    os.execvpe(client[0], client, environment)
+    if identity(socket) == before:
+        close_inherited()
+    else:
+        take_turn(f"{socket}.lock")
+        first = (*first, "-N")
+    os.execvpe(first[0], [*first, *rest], environment)
 
 
 def handed() -> dict[bytes, bytes]:
@@ -44,11 +52,11 @@ def handed() -> dict[bytes, bytes]:
     return dict(entry.split(b"=", 1) for entry in entries if b"=" in entry)
 
 
-def take_turn(folder: str) -> None:
-    """Until this process becomes the client, if the folder is there and can be locked."""
+def take_turn(path: str, kind: int = 0) -> None:
+    """Until this process becomes the client, if this is there and can be locked."""
     deadline = time.monotonic() + DEADLINE
     try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | kind | os.O_CLOEXEC)
         while not locked(descriptor) and time.monotonic() < deadline:
             time.sleep(0.0005)
     except OSError:
@@ -79,7 +87,7 @@ def become_server(begins: tuple[str, ...], environment: dict[bytes, bytes]) -> N
         nowhere = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
             os.dup2(nowhere, descriptor)
-        os.close(nowhere)
+        close_inherited()
         libc = ctypes.CDLL(None)
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         for number in IGNORED_BY_PYTHON:
@@ -87,6 +95,11 @@ def become_server(begins: tuple[str, ...], environment: dict[bytes, bytes]) -> N
         os.execvpe(begins[0], [*begins, "-D"], environment)
     finally:
         os._exit(127)
+
+
+def close_inherited() -> None:
+    """What whoever began us left open; a server would hold it, a lock say, as long as it runs."""
+    os.closerange(3, 1 + max(map(int, os.listdir("/proc/self/fd"))))
 
 
 def wait_for_change(socket: str, before: str, child: int) -> None:

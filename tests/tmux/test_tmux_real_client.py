@@ -75,6 +75,7 @@ async def test_commands_of_one_turn_travel_in_one_process(busy: World) -> None:
         environment: Mapping[str, str] | None = None,
         stdin: bytes | None = None,
         timeout: float = 30.0,
+        keep: Sequence[int] = (),
     ) -> Completed:
         batches.append((stdin or b"").count(b"answer"))
         return await busy.host.run(argv, environment=environment, stdin=stdin, timeout=timeout)
@@ -221,6 +222,7 @@ async def test_what_was_given_up_is_not_sent_and_holds_up_nobody(busy: World) ->
         environment: Mapping[str, str] | None = None,
         stdin: bytes | None = None,
         timeout: float = 30.0,
+        keep: Sequence[int] = (),
     ) -> Completed:
         scripts.append(stdin or b"")
         if len(scripts) == 1:

@@ -1,7 +1,9 @@
 """A server that agentcave starts holds every orphan below it."""
 
+import contextlib
 import os
 import signal
+from collections.abc import Callable
 
 import anyio
 import pytest
@@ -16,8 +18,10 @@ SLEEP = (*STAMPED, "-c", "exec sleep 300")
 DAEMON = "env -i setsid -f sh -c 'echo $$ >pid; exec sleep 300'; "
 
 
-async def start(world: World, argv: tuple[str, ...] = SLEEP, name: str = "a/b/c") -> ServerFacts:
-    async with connect(world.server, world.host.run, environ=world.environ) as client:
+async def start(
+    world: World, argv: tuple[str, ...] = SLEEP, name: str = "a/b/c", keep: tuple[int, ...] = ()
+) -> ServerFacts:
+    async with connect(world.server, world.host.run, environ=world.environ, keep=keep) as client:
         await client.run(*new_session(name, (80, 24), argv, world.home))
         assert client.facts is not None
         return client.facts
@@ -127,18 +131,56 @@ async def test_a_server_of_others_stays_what_it_is(world: World) -> None:
     os.kill(orphan, signal.SIGKILL)
 
 
-async def test_a_server_that_cannot_stay_in_the_foreground_is_started_all_the_same(
-    world: World,
-) -> None:
+def never_in_the_foreground(world: World) -> World:
     path = f"{world.home}/tmux"
     script = (
         f'#!/bin/sh\ncase " $* " in *" -D "*) exit 1;; esac\nexec {world.server.program} "$@"\n'
     )
     write(path, script.encode())
     os.chmod(path, 0o755)
-    facts = await start(world._replace(server=world.server._replace(program=path)))
+    return world._replace(server=world.server._replace(program=path))
+
+
+async def test_a_server_that_cannot_stay_in_the_foreground_is_started_all_the_same(
+    world: World,
+) -> None:
+    facts = await start(never_in_the_foreground(world))
     assert facts.owned
     assert [row.session_name for row in world.rows()] == ["a/b/c"]
+
+
+@pytest.mark.parametrize("change", [lambda world: world, never_in_the_foreground])
+async def test_what_a_client_inherits_is_open_in_it_and_not_in_the_server(
+    world: World, change: Callable[[World], World]
+) -> None:
+    path = f"{world.home}/lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    facts = await start(change(world), keep=(descriptor,))
+    assert not holds(facts.pid, path)
+    async with (
+        connect(world.server, world.host.run, environ=world.environ, keep=(descriptor,)) as client,
+        anyio.create_task_group() as tasks,
+    ):
+        os.kill(facts.pid, signal.SIGSTOP)
+        tasks.start_soon(client.run, "display-message", "-p", "hello")
+        try:
+            with anyio.fail_after(20):
+                while not any(holds(pid, path) for pid in clients()):
+                    await anyio.sleep(0.01)
+        finally:
+            os.kill(facts.pid, signal.SIGCONT)
+    os.close(descriptor)
+
+
+def clients() -> list[int]:
+    return [one.pid for one in snapshot().values() if one.command == "tmux: client"]
+
+
+def holds(pid: int, path: str) -> bool:
+    folder = f"/proc/{pid}/fd"
+    with contextlib.suppress(OSError):
+        return any(os.readlink(f"{folder}/{name}") == path for name in os.listdir(folder))
+    return False
 
 
 async def test_a_caller_that_is_killed_leaves_no_idle_server(world: World) -> None:

@@ -1,5 +1,7 @@
 """One writer per project."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agentcave.errors import Busy, CaveError
-from agentcave.reconcile.lock import project_lock
+from agentcave.reconcile.lock import lock_of_clients, project_lock
 
 ROOT = str(Path(__file__).resolve().parents[2])
 HOLD = """
@@ -96,3 +98,35 @@ def test_a_lock_that_cannot_be_made_is_an_error_with_the_place(tmp_path: Path) -
         project_lock(f"{tmp_path}/gone", "up", 1, print),
     ):
         pass
+
+
+def test_what_a_holder_has_begun_of_tmux_is_waited_for_when_it_is_killed(tmp_path: Path) -> None:
+    with project_lock(str(tmp_path), "up", 1, print), lock_of_clients(str(tmp_path)) as descriptor:
+        client = subprocess.Popen(["sleep", "60"], pass_fds=(descriptor,))
+    told: list[str] = []
+    with pytest.raises(Busy), project_lock(str(tmp_path), "down", 0.1, told.append):
+        pass
+    assert told == [f"agentcave up (pid {os.getpid()})"]
+    client.kill()
+    client.wait()
+    with project_lock(str(tmp_path), "down", 0, print):
+        pass
+
+
+def test_the_clients_of_a_holder_are_not_in_each_others_way(tmp_path: Path) -> None:
+    with lock_of_clients(str(tmp_path)), lock_of_clients(str(tmp_path)):
+        pass
+    with project_lock(str(tmp_path), "up", 0, print):
+        pass
+
+
+def test_a_file_system_without_locks_is_named_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    with pytest.raises(CaveError, match=f"cannot lock {tmp_path}/lock: No locks available") as told:
+        project_lock(str(tmp_path), "up", 0, print).__enter__()
+    assert "XDG_STATE_HOME" in str(told.value.hint)
