@@ -86,9 +86,14 @@ def _server(host: Host, server: Server, program: Version) -> Iterator[Finding]:
 
 def _git(host: Host) -> Iterator[Finding]:
     try:
-        said = host.read(["git", "--version"], timeout=5).stdout.decode(errors="replace").strip()
+        done = host.read(["git", "--version"], timeout=5)
     except CaveError as exc:
         yield Finding("fail", "git", f"{exc} (worktrees and clones need it)")
+        return
+    said = (done.stdout if done.returncode == 0 else done.stderr).decode(errors="replace").strip()
+    if done.returncode != 0:
+        why = said.partition("\n")[0] or f"it ends with {done.returncode}"
+        yield Finding("fail", "git", f"git cannot start: {why} (worktrees and clones need it)")
         return
     numbers = said.removeprefix("git version ").split(".")[:2]
     if not all(number.isdecimal() for number in numbers) or len(numbers) < 2:
@@ -101,9 +106,12 @@ def _git(host: Host) -> Iterator[Finding]:
 
 def _state() -> Iterator[Finding]:
     root = place = os.path.abspath(state_root(os.environ))
-    while not os.path.isdir(place):
+    while not os.path.lexists(place):
         place = os.path.dirname(place)
-    if os.access(place, os.W_OK):
+    if not os.path.isdir(place):
+        text = f"{root}: {place} is no directory (move it away, or set XDG_STATE_HOME)"
+        yield Finding("fail", "state", text)
+    elif os.access(place, os.W_OK):
         yield Finding("ok", "state", root)
     else:
         yield Finding("fail", "state", f"{root} is not writable (set XDG_STATE_HOME)")

@@ -9,7 +9,7 @@ from agentcave.agents import Answer
 from agentcave.errors import CaveError
 from agentcave.model.spec import StopKey
 from agentcave.model.status import Dialog
-from agentcave.sessions.delivery import LOGS, LOOK_AGAIN, Unconfirmed, alone
+from agentcave.sessions.delivery import LEAVE_MODE, LOGS, LOOK_AGAIN, Unconfirmed, alone
 from agentcave.sessions.line import TmuxLine
 
 GONE_WITHIN = 5.0
@@ -52,8 +52,11 @@ async def _open(line: TmuxLine) -> Dialog:
     sight = await line.look()
     if sight.pane.dead:
         raise CaveError(f"{line.name} has ended", "`agentcave up` starts it again")
+    if sight.pane.in_mode and sight.pane.attached:
+        why = "takes no keys: somebody scrolls in it, or chooses in tmux"
+        raise CaveError(f"{line.name} {why}", LEAVE_MODE)
     if sight.pane.in_mode:
-        raise CaveError(f"{line.name} is being scrolled (copy mode), and takes no keys")
+        await line.leave_mode()
     if sight.judgement.dialog is None:
         raise CaveError(f"{line.name} asks nothing: it is {sight.judgement.activity}")
     return sight.judgement.dialog

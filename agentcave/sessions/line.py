@@ -111,7 +111,7 @@ class TmuxLine:
 
     async def leave_mode(self) -> None:
         pane = (await self._session.pane()).pane
-        await self._session.tell(commands.leave_mode(self._version, pane))
+        await self._session.tell(commands.leave_mode(pane))
 
     @property
     def _version(self) -> Version:

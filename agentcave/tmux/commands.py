@@ -178,9 +178,9 @@ def _lines(pattern: str, default: str) -> str:
     return f"#{{C/r:{pattern}}}" if pattern else default
 
 
-def leave_mode(version: Version, pane: str) -> Words:
-    """Leave copy mode, in which a pane takes no keys."""
-    return (*_send_keys(version, "-X", "-t", pane), "cancel")
+def leave_mode(pane: str) -> Words:
+    """Leave any mode (copy, a chooser, the clock), in which a pane takes no keys."""
+    return ("copy-mode", "-q", "-t", pane)
 
 
 def load_buffer(buffer: str, path: str) -> Words:

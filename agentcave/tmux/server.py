@@ -176,11 +176,17 @@ def parse_panes(
     return formats.parse_rows(rows)
 
 
+_CANNOT_CONNECT = ("error connecting to", "error creating", "couldn't create directory")
+_LOST = ("server exited", "lost server", "[server", "[lost")
+_KNOWN = (*_CANNOT_CONNECT, *_LOST, "no server running on", "protocol version mismatch")
+
+
 def failure(server: Server, said: str, command: str, environ: Mapping[str, str]) -> TmuxError:
-    """What a client means by what it said on stderr."""
+    """What a client means by what it said on stderr, where others (ld.so) may say something too."""
+    said = next((line for line in said.splitlines() if line.startswith(_KNOWN)), said)
     if said.startswith("no server running on"):
         return NoServer(server.socket)
-    if said.startswith(("error connecting to", "error creating", "couldn't create directory")):
+    if said.startswith(_CANNOT_CONNECT):
         nothing = said.startswith("error connecting to") and said.endswith(
             ("(No such file or directory)", "(Connection refused)")
         )
@@ -188,7 +194,7 @@ def failure(server: Server, said: str, command: str, environ: Mapping[str, str])
     if "has unsafe permissions" in said or "socket file name too long" in said.lower():
         return Unreachable(server.socket, said)
     mismatch = said.startswith("protocol version mismatch")
-    if mismatch or said.startswith(("server exited", "lost server", "[server", "[lost")):
+    if mismatch or said.startswith(_LOST):
         pid = _listener(server.socket_path(environ))
         if pid is not None or mismatch:
             return ServerMismatch(server.socket, said, pid or 0, _program(pid))

@@ -1,6 +1,7 @@
 """Machines, repositories and neighbours that are not as one would wish."""
 
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -56,6 +57,22 @@ def test_without_tmux_ps_shows_agents_as_unreachable(cave: Cave) -> None:
 def test_without_tmux_doctor_says_what_to_install(cave: Cave) -> None:
     done = cave.run("doctor", code=69, PATH=path_without(cave, "tmux"))
     assert "install tmux 3.2a or newer" in done.out
+
+
+def test_doctor_tells_of_a_git_that_cannot_start(cave: Cave) -> None:
+    folder = cave.home / "broken"
+    folder.mkdir()
+    script = "#!/bin/sh\necho 'git: error while loading shared libraries: libz.so' >&2\nexit 127\n"
+    (folder / "git").write_text(script)
+    (folder / "git").chmod(0o755)
+    done = cave.run("doctor", code=69, PATH=f"{folder}:{os.environ['PATH']}")
+    assert re.search(r"^fail  git +git cannot start: git: error while loading", done.out, re.M)
+
+
+def test_doctor_tells_of_a_history_that_cannot_be_made(cave: Cave) -> None:
+    (cave.home / "file").touch()
+    done = cave.run("doctor", code=69, XDG_STATE_HOME=f"{cave.home}/file/below")
+    assert f"{cave.home}/file is no directory" in done.out
 
 
 def test_without_git_a_worktree_is_69_and_a_directory_is_fine(cave: Cave) -> None:

@@ -166,20 +166,41 @@ def test_a_question_is_typed_into_only_when_that_is_meant(demo: Cave) -> None:
     assert done == "delivered to api/demo (it answers the question)\n"
 
 
-def test_copy_mode_that_nobody_watches_is_left(demo: Cave) -> None:
-    demo.tmux("copy-mode", "-t", "=shop/api/demo:")
+MODES = ("copy-mode", "clock-mode", "choose-tree", "choose-buffer", "customize-mode")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mode_of_tmux_that_nobody_watches_is_left(demo: Cave, mode: str) -> None:
+    demo.tmux("set-buffer", "of a person")
+    demo.tmux(mode, "-t", "=shop/api/demo:")
     assert send(demo, "api/demo", "echo hello") == "delivered to api/demo\n"
     assert demo.tmux("display-message", "-p", "-t", "=shop/api/demo:", "#{pane_in_mode}") == "0"
     assert heard(demo) == ["echo hello"]
 
 
-def test_copy_mode_in_which_somebody_reads_is_not(demo: Cave, on_terminal: Opener) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mode_in_which_somebody_is_stays(demo: Cave, on_terminal: Opener, mode: str) -> None:
+    send(demo, "api/demo", "approve git push")
+    eventually(lambda: activity(demo) == "approval")
+    demo.tmux("set-buffer", "of a person")
     on_terminal(*AGENTCAVE, "attach", "-f", "caves.yaml", "api/demo")
     eventually(lambda: demo.tmux("list-clients"))
-    demo.tmux("copy-mode", "-t", "=shop/api/demo:")
-    refused = send(demo, "api/demo", "echo hello", code=1)
+    demo.tmux(mode, "-t", "=shop/api/demo:")
+    for refused in (
+        send(demo, "api/demo", "echo hello", code=1),
+        demo.run("approve", "-f", "caves.yaml", "api/demo", code=1).err,
+    ):
+        assert "shop/api/demo takes no keys: somebody scrolls in it" in refused
+        assert "press q where it is attached" in refused
     assert demo.tmux("display-message", "-p", "-t", "=shop/api/demo:", "#{pane_in_mode}") == "1"
-    assert "not-delivered: shop/api/demo is being scrolled by somebody (copy mode)" in refused
+
+
+def test_an_approval_leaves_a_mode_that_nobody_watches(demo: Cave) -> None:
+    send(demo, "api/demo", "approve git push")
+    eventually(lambda: activity(demo) == "approval")
+    demo.tmux("clock-mode", "-t", "=shop/api/demo:")
+    demo.run("approve", "-f", "caves.yaml", "api/demo")
+    eventually(lambda: "approved" in demo.screen("shop/api/demo"))
 
 
 def test_what_has_ended_is_not_sent_to(demo: Cave) -> None:

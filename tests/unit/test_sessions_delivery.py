@@ -293,7 +293,7 @@ async def test_to_wait_for_idle_is_to_wait_for_it(tmp_path: Path) -> None:
 
 async def test_copy_mode_of_nobody_is_left_and_that_of_a_person_is_not(line: Scripted) -> None:
     line.in_mode = line.attached = True
-    assert "is being scrolled by somebody (copy mode)" in await refused(line)
+    assert "takes no keys: somebody scrolls in it, or chooses in tmux" in await refused(line)
     line.attached = False
     assert (await deliver(line, "hello", SOON)).verdict == "delivered"
     assert line.done == ["leave mode", "paste", "enter"]

@@ -72,7 +72,6 @@ def test_flags_are_for_a_tmux_that_knows_them() -> None:
     for send in (commands.send_keys, commands.send_text):
         assert "-c" not in send(old, "%1", "x")
         assert send(new, "%1", "x")[:3] == ("send-keys", "-c", commands.NOBODY)
-    assert commands.leave_mode(new, "%1")[:3] == ("send-keys", "-c", commands.NOBODY)
 
 
 def test_a_start_command_with_a_pattern_is_no_guard() -> None:

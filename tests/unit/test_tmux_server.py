@@ -97,6 +97,7 @@ def test_a_program_that_cannot_start_is_not_taken_for_missing() -> None:
         ("protocol version mismatch (client 9, server 8)", ServerMismatch),
         ("can't find session: x", CommandFailed),
         ("", CommandFailed),
+        ("ERROR: ld.so: object 'x.so' cannot be preloaded\nno server running on /tmp/s", NoServer),
     ],
 )
 def test_failures_are_told_apart(said: str, error: type[TmuxError]) -> None:
