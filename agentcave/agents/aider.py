@@ -30,6 +30,7 @@ PROVES = True
 COMMANDS: tuple[str, ...] = ("/", "!")
 TYPES_PROMPT = True
 SERVES = False
+DRAWS = False
 STOP_KEYS: tuple[StopKey, ...] = ()
 STOP_SIGNAL = "TERM"  # ends with 143 at once, also while busy, and keeps the conversation
 EVENTS: tuple[str, ...] = ()

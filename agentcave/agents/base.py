@@ -142,6 +142,7 @@ class Adapter(Protocol):
       ``COMMANDS``: beginnings of texts that it takes as something else than a prompt.
       ``TYPES_PROMPT``: its first prompt cannot be given with the launch, so it is typed.
     - ``SERVES``: has an API of its own on 127.0.0.1, at the port of the start.
+    - ``DRAWS``: what it asks is read off its screen, also where it has told of it.
     - ``STOP_KEYS`` and ``STOP_SIGNAL`` end it politely when the file does not say how.
     - ``EVENTS``: the kinds of events that its hooks write (agents/hooks.py).
     - ``SCREEN``: what its screens mean, the first rule that matches.
@@ -162,6 +163,7 @@ class Adapter(Protocol):
     COMMANDS: tuple[str, ...]
     TYPES_PROMPT: bool
     SERVES: bool
+    DRAWS: bool
     STOP_KEYS: tuple[StopKey, ...]
     STOP_SIGNAL: str
     EVENTS: tuple[str, ...]

@@ -24,6 +24,7 @@ PROVES = True
 COMMANDS: tuple[str, ...] = ("/", "!")
 TYPES_PROMPT = False
 SERVES = False
+DRAWS = True
 STOP_KEYS: tuple[StopKey, ...] = ()
 STOP_SIGNAL = "TERM"  # exits 143 within 0.1 s, also while busy, and keeps the transcript
 EVENTS: tuple[str, ...] = (*claude_status.TURNS, "PermissionRequest", "StopFailure")

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from agentcave.agents import dialogs
+from agentcave.agents import claude_screen, dialogs
 from agentcave.agents.base import Answer, Events, Evidence, Seen
+from agentcave.agents.claude_screen import Shown
 from agentcave.agents.reading import (
     KINDS,
     brief,
@@ -38,6 +39,7 @@ REFUSALS = {
 }
 
 
+PLAN = r"^ +Ready to code\?"
 LAG = 2.0
 """Seconds in which the status file may lag behind a hook (measured: 0.2 s; seconds under load)."""
 
@@ -46,12 +48,30 @@ def claims(evidence: Evidence) -> Sequence[Claim]:
     """The status file is a level and a hook an edge: the file has the last word about the end of a
     turn, which a background subagent or a Stop hook of the user's goes on with (2.1.332)."""
     live, hooks = _live(evidence), _hooks(evidence.events)
-    if live and live[0].activity is not Activity.IDLE:
+    if live and live[0].dialog is not None:  # it stays so as long as any dialog is open
+        hooks = [hook for hook in hooks if hook.activity in KINDS]
+    elif live and live[0].activity is not Activity.IDLE:
         hooks = [hook for hook in hooks if not _has_ended(hook) or not _is_old(hook, evidence.now)]
-    found = [*live, *hooks]
+    shown = claude_screen.dialog_on(evidence.screen or "")
+    found = [_seen(claim, shown, evidence.events) for claim in (*live, *hooks)]
     return [*found, *screen_claims(evidence.rules, evidence.screen)] or [
         Claim("process", Activity.STARTING, "no hook and no status file yet", "it has said nothing")
     ]
+
+
+def _seen(claim: Claim, shown: Shown | None, events: Events) -> Claim:
+    """The same of what the screen shows: of several dialogs that are open, hooks tell the last."""
+    if shown is None or claim.dialog is None or claim.dialog.kind == "startup":
+        return claim
+    request = events.get("PermissionRequest")
+    if request is not None and claude_screen.fits(fields(request.data), shown):
+        known = _request(fields(request.data), request.at).dialog
+        assert known is not None, "a request asks"
+        dialog = known._replace(id=":".join(filter(None, (known.id, shown.number))))
+    else:
+        dialog = Dialog("approval", shown.text, shown.ident)
+    dialog = dialog._replace(drawn=shown.ident)
+    return claim._replace(activity=Activity.APPROVAL, reason=dialog.text, dialog=dialog)
 
 
 def _live(evidence: Evidence) -> list[Claim]:
@@ -66,7 +86,7 @@ def _live(evidence: Evidence) -> list[Claim]:
     rule = " ".join(filter(None, ("sessions/<pid>.json", status, waiting)))
     if status == "waiting":
         activity = Activity.APPROVAL if waiting in APPROVALS else Activity.QUESTION
-        dialog = Dialog(KINDS[activity], waiting, f"{at}")
+        dialog = Dialog(KINDS[activity], waiting)  # of what, is not known: it has no id
         return [Claim("live", activity, rule, waiting, at, dialog=dialog)]
     if status not in LIVE:
         return []
@@ -136,11 +156,14 @@ def _request(said: Mapping[str, object], at: float) -> Claim:
 
 
 def is_shown(dialog: Dialog, screen: str) -> bool:
-    """A dialog is drawn a moment after it is asked for. Of a path, it shows the end."""
-    asked = dialogs.asked(dialog)
-    if dialog.kind == "approval" and re.fullmatch(r"/\S+", asked):
-        asked = asked.rpartition("/")[2]
-    return re.search(DIALOG, screen) is not None and dialogs.shows(screen, asked)
+    """A dialog is drawn a moment after it is asked for."""
+    if dialog.kind != "approval":
+        asked = dialogs.asked(dialog)
+        return re.search(DIALOG, screen) is not None and dialogs.shows(screen, asked)
+    if dialog.text.startswith("ExitPlanMode"):
+        return re.search(PLAN, screen, re.MULTILINE) is not None
+    shown = claude_screen.dialog_on(screen)
+    return shown is not None and shown.ident == dialog.drawn
 
 
 def keys(answer: Answer, dialog: Dialog, text: str) -> Sequence[StopKey] | None:

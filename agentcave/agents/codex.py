@@ -29,6 +29,7 @@ PROVES = True
 COMMANDS: tuple[str, ...] = ()  # a blank in front makes `/` and `!` part of a prompt
 TYPES_PROMPT = False
 SERVES = False
+DRAWS = False
 STOP_KEYS: tuple[StopKey, ...] = ()
 STOP_SIGNAL = "TERM"  # ends within 0.1 s, also while busy, and keeps the conversation
 EVENTS: tuple[str, ...] = (*codex_status.TURNS, "PermissionRequest")

@@ -60,8 +60,7 @@ def _plain(line: str) -> str:
 
 
 def is_shown(dialog: Dialog, screen: str) -> bool:
-    """Of what is asked for, the screen shows the beginning."""
-    return dialogs.shows(screen, dialogs.asked(dialog) or dialog.text)
+    return dialogs.shows(screen, dialogs.asked(dialog) or dialog.text, r"(?:\$|Destination:) ")
 
 
 def keys(answer: Answer, dialog: Dialog, text: str) -> Sequence[StopKey] | None:

@@ -23,6 +23,7 @@ PROVES = False
 COMMANDS: tuple[str, ...] = ()
 TYPES_PROMPT = False
 SERVES = False
+DRAWS = False
 STOP_KEYS: tuple[StopKey, ...] = ()
 STOP_SIGNAL = "TERM"
 EVENTS: tuple[str, ...] = ("status",)

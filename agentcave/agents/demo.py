@@ -21,6 +21,7 @@ PROVES = True
 COMMANDS: tuple[str, ...] = ()
 TYPES_PROMPT = False
 SERVES = False
+DRAWS = False
 STOP_KEYS: tuple[StopKey, ...] = ()
 STOP_SIGNAL = "TERM"
 EVENTS: tuple[str, ...] = ("status", "prompt")

@@ -45,9 +45,28 @@ def asked(dialog: Dialog) -> str:
     return re.split(r" \(| / ", dialog.text)[0]
 
 
-def shows(screen: str, text: str) -> bool:
-    """Whether the beginning of a text is on a screen, wherever its lines are broken."""
-    return "".join(text.split())[:20] in "".join(screen.split())
+def shows(screen: str, text: str, lead: str = "") -> bool:
+    """Whether whole lines of a screen are this text, wherever it is broken.
+
+    ``lead``: an expression for what may stand before it. Of a text that ends in "…", as ``brief``
+    makes it, what is behind that is not compared.
+    """
+    lines = [re.sub(f"^(?:{lead})", "", line.strip()) for line in screen.splitlines()]
+    return any(_begins(lines[at:], text) for at, line in enumerate(lines) if line)
+
+
+def _begins(lines: Sequence[str], text: str) -> bool:
+    if lines[0].split() == text.split():
+        return True
+    whole = text.removesuffix("…")
+    wanted, shown = "".join(whole.split()), ""
+    for line in lines:
+        shown += "".join(line.split())
+        if not wanted.startswith(shown):
+            return whole != text and shown.startswith(wanted)
+        if shown == wanted:
+            return lines[0] is not line
+    return False
 
 
 def keys(

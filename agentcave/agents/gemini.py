@@ -28,6 +28,7 @@ PROVES = True
 COMMANDS: tuple[str, ...] = ("/",)
 TYPES_PROMPT = False
 SERVES = False
+DRAWS = False
 STOP_KEYS: tuple[StopKey, ...] = ()
 STOP_SIGNAL = "TERM"  # ends with 0 within 0.3 s, also while busy, and keeps the conversation
 EVENTS: tuple[str, ...] = (*HOOKS, FIRST)

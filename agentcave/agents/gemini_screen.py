@@ -120,7 +120,6 @@ YESNO = [{"label": "Yes"}, {"label": "No"}]
 
 
 def is_shown(dialog: Dialog, screen: str) -> bool:
-    """Of a question, the screen shows the beginning."""
     shown = _asked(screen)
     if dialog.kind == "approval":
         return brief(shown) == dialog.text

@@ -34,6 +34,7 @@ PROVES = True
 COMMANDS: tuple[str, ...] = ("/",)
 TYPES_PROMPT = True  # with ``--session`` it ignores ``--prompt``
 SERVES = True
+DRAWS = False
 STOP_KEYS: tuple[StopKey, ...] = ()
 STOP_SIGNAL = "TERM"  # ends with 0 within 1.5 s, also while busy, and keeps the conversation
 EVENTS: tuple[str, ...] = ()

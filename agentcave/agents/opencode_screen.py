@@ -45,13 +45,13 @@ def draft(screen: str) -> str | None:
 
 
 def is_shown(dialog: Dialog, screen: str) -> bool:
-    """Of what is asked for, the screen shows the beginning; of files, often only the name."""
+    """Of files, it often shows only the name."""
     drawn = re.search(DIALOG, screen, re.MULTILINE) is not None
     asked = dialogs.asked(dialog)
     if dialog.text.startswith("edit: "):
         asked = asked.rpartition("/")[2]
     rows = re.findall(r"^ *┃ *(.*?)(?: {3,}.*)?$", screen, re.MULTILINE)
-    return drawn and dialogs.shows("\n".join(rows), asked)
+    return drawn and dialogs.shows("\n".join(rows), asked, "(?:[$-]|→ Edit) ")
 
 
 def keys(answer: Answer, dialog: Dialog, text: str) -> Sequence[StopKey] | None:

@@ -2,6 +2,7 @@
 
 from functools import cache
 from importlib import import_module
+from types import FunctionType
 from typing import TYPE_CHECKING, cast
 
 from agentcave.agents.base import Adapter
@@ -50,5 +51,18 @@ def _provided(kind: str) -> Adapter | None:
             adapter: Adapter = entry.load()
         except Exception as exc:  # whatever somebody else's module raises
             raise SpecError([f"agent type {kind} of {entry.value}: {exc}"]) from exc
+        if lacks := [name for name in _MEMBERS if not hasattr(adapter, name)]:
+            what = f"agent type {kind} of {entry.value} lacks {', '.join(lacks)}"
+            raise SpecError([f"{what}: it was made for another version of agentcave"])
         return adapter
     return None
+
+
+_MEMBERS = (
+    *Adapter.__annotations__,
+    *(
+        name
+        for name, member in vars(Adapter).items()
+        if isinstance(member, FunctionType) and name[0] != "_"
+    ),
+)

@@ -38,13 +38,14 @@ class Dialog(NamedTuple):
 
     ``startup``: it stands before the first prompt (trust, login); only a person at the terminal
     may answer it. ``options`` are the answers that a question offers, in order; None when it is
-    not one single choice.
+    not one single choice. ``drawn``: what is on the screen, where that was compared; else "".
     """
 
     kind: Literal["approval", "question", "startup"]
     text: str
     id: str = ""
     options: tuple[str, ...] | None = None
+    drawn: str = ""
 
 
 class Claim(NamedTuple):

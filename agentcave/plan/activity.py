@@ -45,6 +45,11 @@ def past_start(judgement: Judgement | None) -> bool:
     return judgement.dialog is None or judgement.dialog.kind != "startup"
 
 
+def wants_screen(judgement: Judgement, now: float, *, draws: bool) -> bool:
+    """Whether the screen is to be looked at: nothing else speaks, or it shows what is asked."""
+    return (draws and judgement.dialog is not None) or is_silent(judgement.claims, now)
+
+
 def is_silent(claims: Sequence[Claim], now: float) -> bool:
     """Whether no source that tells a time says anything: then the screen is looked at."""
     return not any(claim.at is not None and not _expired(claim, now) for claim in claims)

@@ -14,6 +14,7 @@ from agentcave.sessions.line import TmuxLine
 
 GONE_WITHIN = 5.0
 ATTEMPTS = 4
+BY_HAND = "`agentcave attach` answers it"
 BETWEEN_KEYS = 0.2
 """Seconds for a dialog to follow a key; typed at once, later ones were lost (Claude Code)."""
 FITTING: dict[Answer, tuple[str, ...]] = {
@@ -31,21 +32,34 @@ async def give(
     Raises CaveError when there is none, when it is another one, or when it changed meanwhile.
     """
     async with alone(line.folder, GONE_WITHIN):
+        dialog = await _drawn(line, answer, expected)
+        keys = line.adapter.keys(answer, dialog, text)
+        if keys is None:
+            raise CaveError(
+                f"{line.name} cannot be given this answer from outside: {dialog.text}", BY_HAND
+            )
+        await _press(line, dialog, keys)
+        return dialog
+
+
+async def _drawn(line: TmuxLine, answer: Answer, expected: str | None) -> Dialog:
+    """The dialog that is open, once it is on the screen: agents tell of it a moment before."""
+    deadline = time.monotonic() + GONE_WITHIN
+    while True:
         dialog = await _open(line)
         if expected is not None and dialog.id != expected:
             raise CaveError(f"{line.name} asks something else by now: {dialog.text}", LOGS)
         if dialog.kind not in FITTING[answer]:
             what = {"approval": "waits for an approval", "question": "asks a question"}
             said = what.get(dialog.kind, "asks before it starts, which only a person may answer")
-            raise CaveError(f"{line.name} {said}: {dialog.text}", "`agentcave attach` answers it")
-        keys = line.adapter.keys(answer, dialog, text)
-        if keys is None:
-            raise CaveError(
-                f"{line.name} cannot be given this answer from outside: {dialog.text}",
-                "`agentcave attach` answers it",
-            )
-        await _press(line, dialog, keys)
-        return dialog
+            raise CaveError(f"{line.name} {said}: {dialog.text}", BY_HAND)
+        if await line.shows(dialog):
+            return dialog
+        if time.monotonic() >= deadline:
+            hidden = f"what it asks is not whole on the screen of {line.name}: {dialog.text}"
+            raise CaveError(f"{hidden}; nothing was pressed", BY_HAND)
+        expected = expected or dialog.id or None
+        await anyio.sleep(LOOK_AGAIN / 2)
 
 
 async def _open(line: TmuxLine) -> Dialog:
@@ -68,7 +82,8 @@ async def _press(line: TmuxLine, dialog: Dialog, keys: Sequence[StopKey]) -> Non
     Once it was pressed, a dialog that is not there any more has been answered: agents may go on
     telling of it for a while (Codex 0.169, while a command runs).
     """
-    await _drawn(line, dialog)
+    if await _open(line) != dialog:
+        raise CaveError(f"what {line.name} asks has changed; nothing was pressed", LOGS)
     for again in range(ATTEMPTS):
         if again and not await _stays(line, dialog):
             return
@@ -85,19 +100,6 @@ async def _press(line: TmuxLine, dialog: Dialog, keys: Sequence[StopKey]) -> Non
         if len(keys) > 1:
             break  # what was typed must not be typed again
     raise Unconfirmed(f"{line.name} still asks: {dialog.text}", LOGS)
-
-
-async def _drawn(line: TmuxLine, dialog: Dialog) -> None:
-    """Wait for the dialog to be on the screen: agents tell of it a moment before."""
-    deadline = time.monotonic() + GONE_WITHIN
-    while True:
-        if await _open(line) != dialog:
-            raise CaveError(f"what {line.name} asks has changed; nothing was pressed", LOGS)
-        if await line.shows(dialog):
-            return
-        if time.monotonic() >= deadline:
-            raise CaveError(f"the screen of {line.name} shows something else", LOGS)
-        await anyio.sleep(LOOK_AGAIN / 2)
 
 
 async def _gone(line: TmuxLine, dialog: Dialog) -> bool:

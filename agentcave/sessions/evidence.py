@@ -14,7 +14,7 @@ from agentcave.hosts import Host, environment_of, look
 from agentcave.model.observed import ObservedSession
 from agentcave.model.spec import ScreenRule
 from agentcave.model.status import Judgement
-from agentcave.plan.activity import is_silent, judge
+from agentcave.plan.activity import judge, wants_screen
 from agentcave.sessions.asking import ask_all
 from agentcave.sessions.screen import screen_text
 from agentcave.tmux import Server, scrubbed
@@ -44,21 +44,23 @@ def judge_all(
 ) -> dict[str, Told]:
     """What each live session tells, by its id.
 
-    Screens are looked at, all with one tmux process, where nothing better speaks (or all).
+    Screens are looked at, all with one tmux process, where nothing better speaks, or what is asked
+    is drawn (or all).
     """
     sessions = {one.session.stamp.session: one for one in subjects}
     evidences = read_all(sessions.values())
     now = time.time()
     gathered = {key: (one.session, evidences[key]) for key, one in sessions.items()}
     told: dict[str, Told] = {}
-    silent: list[ObservedSession] = []
+    looked_at: list[ObservedSession] = []
     for key, (session, evidence) in gathered.items():
         adapter = known_adapter(session.stamp.type)
-        claims = adapter.claims(evidence)
-        told[key] = Told(judge(claims, now), adapter.conversation(evidence.told))
-        if evidence.rules and (every_screen or is_silent(claims, now)):
-            silent.append(session)
-    for key, screen in screens(host, server, silent).items():
+        judgement = judge(adapter.claims(evidence), now)
+        told[key] = Told(judgement, adapter.conversation(evidence.told))
+        wants = every_screen or wants_screen(judgement, now, draws=adapter.DRAWS)
+        if evidence.rules and wants:
+            looked_at.append(session)
+    for key, screen in screens(host, server, looked_at).items():
         session, evidence = gathered[key]
         claims = known_adapter(session.stamp.type).claims(evidence._replace(screen=screen))
         told[key] = told[key]._replace(judgement=judge(claims, now))

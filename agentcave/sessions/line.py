@@ -10,7 +10,7 @@ from agentcave.agents import Evidence, known_adapter
 from agentcave.model.observed import ObservedSession
 from agentcave.model.spec import ScreenRule, StopKey
 from agentcave.model.status import Dialog
-from agentcave.plan.activity import is_silent, judge
+from agentcave.plan.activity import judge, wants_screen
 from agentcave.sessions.delivery import NotDelivered, Sight
 from agentcave.sessions.evidence import GLANCE, Subject, read
 from agentcave.tmux import Version, commands, scrubbed
@@ -40,10 +40,13 @@ class TmuxLine:
         """The same for a pane that was just read."""
         self._seen = pane
         evidence = await self._read(pane)
-        claims, now = self.adapter.claims(evidence), time.time()
-        if evidence.rules and not pane.dead and is_silent(claims, now):
-            claims = self.adapter.claims(evidence._replace(screen=await self.screen(pane)))
-        sight = Sight(pane, judge(claims, now))
+        now = time.time()
+        judgement = judge(self.adapter.claims(evidence), now)
+        wants = wants_screen(judgement, now, draws=self.adapter.DRAWS)
+        if evidence.rules and not pane.dead and wants:
+            evidence = evidence._replace(screen=await self.screen(pane))
+            judgement = judge(self.adapter.claims(evidence), now)
+        sight = Sight(pane, judgement)
         self._asked = sight.judgement.dialog
         return sight
 

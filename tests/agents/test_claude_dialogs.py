@@ -101,3 +101,52 @@ def test_a_prompt_is_not_taken_for_the_answer_to_a_question(claude: Claude) -> N
     claude.tell("deny", "api")
     claude.becomes("idle", within="5s")
     assert len(claude.api.turns()) == 1
+
+
+def subagent(which: str) -> str:
+    """One that wants to run a command; Claude Code lets it work in the background."""
+    wish = tool("Bash", {"command": f"touch {which}", "description": f"make {which}"})
+    given = {"description": which, "prompt": wish, "subagent_type": "general-purpose"}
+    return tool("Agent", given)
+
+
+def test_of_two_that_ask_the_one_on_the_screen_is_named_and_answered(claude: Claude) -> None:
+    claude.declare()
+    claude.idle()
+    names = ["git-push-origin-feature-a-force", "git-push-origin-feature-b"]
+    claude.send(" ".join(map(subagent, names)))
+    for _ in range(2):
+        claude.becomes("approval")
+        eventually(lambda: claude.row()["dialog"] and "Do you want" in claude.screen())
+        dialog = claude.row()["dialog"]
+        asked = dialog["text"].removeprefix("Bash: touch ")
+        assert f"\n touch {asked} " in claude.screen()
+        claude.declare(args=["--verbose"])
+        assert "mid-turn (approval)" in claude.up(code=1).err  # nothing is restarted over it
+        claude.tell("approve", "--dialog", dialog["id"], "api")
+        eventually(claude.file(asked).exists)
+        names.remove(asked)
+        assert not any(claude.file(other).exists() for other in names)
+    claude.becomes("idle")
+
+
+def test_without_hooks_what_is_asked_is_read_off_the_screen(claude: Claude) -> None:
+    (claude.config / "settings.json").write_text('{"disableAllHooks": true}')
+    claude.declare(prompt=TOUCH)
+    claude.up()
+    claude.becomes("approval")
+    eventually(lambda: claude.row()["reason"] == "Bash: touch made.txt")
+    claude.tell("approve", "api")
+    eventually(claude.file("made.txt").exists)
+
+
+def test_what_is_longer_than_its_screen_is_not_approved(claude: Claude) -> None:
+    claude.declare()
+    claude.idle()
+    many = "\n".join(f"touch file-{number}.txt" for number in range(70))
+    claude.send(tool("Bash", {"command": many, "description": "make many"}))
+    claude.becomes("approval")
+    refused = claude.tell("approve", "api", code=1)
+    assert "is not whole on the screen" in refused.err
+    assert "attach" in refused.err
+    assert not claude.file("file-0.txt").exists()

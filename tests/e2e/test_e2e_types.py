@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from caving import Cave, eventually
 
 DIALOG = r"""
@@ -88,13 +89,23 @@ def test_another_package_adds_a_type(cave: Cave, tmp_path: Path) -> None:
     cave.run("down", "-f", "caves.yaml", **inside)
 
 
-def test_a_plug_in_that_cannot_be_loaded_is_named(cave: Cave, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("raise RuntimeError('not today')\n", "of plug_in_broken: not today"),
+        ("PROGRAM = ('x',)\n", "of plug_in_broken lacks INSTALL, SEEN, "),
+        (f"{PLUGIN}\ndel keys, DIALOG\n", "of plug_in_broken lacks DIALOG, keys: it was made"),
+    ],
+)
+def test_a_plug_in_that_cannot_be_used_is_named(
+    cave: Cave, tmp_path: Path, code: str, why: str
+) -> None:
     about = tmp_path / "plug-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: plug\nVersion: 1.0\n")
     (about / "entry_points.txt").write_text("[agentcave.agents]\nbroken = plug_in_broken\n")
-    (tmp_path / "plug_in_broken.py").write_text("raise RuntimeError('not today')\n")
+    (tmp_path / "plug_in_broken.py").write_text(code)
     cave.declare("version: 1\nname: shop\ncaves: {api: {agents: {x: {type: broken}}}}\n")
     done = cave.up(code=78, PYTHONPATH=f"{cave.environ.get('PYTHONPATH', '')}:{tmp_path}")
-    assert "agent type broken of plug_in_broken: not today" in done.err
+    assert f"agent type broken {why}" in done.err
     assert cave.agents() == {}

@@ -189,8 +189,6 @@ def test_no_other_screen_is_taken_for_such_a_dialog(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "asked"),
     [
-        ("approval-bash", Dialog("approval", "Bash: touch x1.txt; echo hello")),
-        ("approval-write", request("Write")),
         ("question-single", request("AskUserQuestion")),
         ("question-freetext", request("AskUserQuestion")),
         ("question-multi", request("AskUserQuestion-several")),

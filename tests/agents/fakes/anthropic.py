@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
-from fakes.directives import PATTERN, directive_of
+from fakes.directives import PATTERN, directive_of, tools_of
 from fakes.serving import FakeApi, Refusal, Reply, Request, json_reply
 
 REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
@@ -56,8 +56,8 @@ class AnthropicApi(FakeApi[Turn]):
         lines = (f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in events)
         return Reply(200, {"content-type": "text/event-stream"}, lines)
 
-    def _content(self, request: Request) -> Iterator[str] | Block | Refusal:
-        """Texts to stream, a tool to use, or a refusal."""
+    def _content(self, request: Request) -> Iterator[str] | list[Block] | Refusal:
+        """Texts to stream, tools to use, or a refusal."""
         if not request.body.get("tools"):
             return iter(['{"title": "Fake title"}'])
         if refusal := self.owed():
@@ -69,17 +69,16 @@ class AnthropicApi(FakeApi[Turn]):
             return iter([f"<analysis>fake</analysis>\n<summary>{SUMMARY}</summary>"])
         return self._obey(request, prompt)
 
-    def _obey(self, request: Request, prompt: str) -> Iterator[str] | Block | Refusal:
+    def _obey(self, request: Request, prompt: str) -> Iterator[str] | list[Block] | Refusal:
         verb, argument = directive_of(prompt)
         match verb:
             case "text":
                 return iter([argument])
             case "bash":
                 given = {"command": argument, "description": "Run a fake command"}
-                return {"name": "Bash", "input": given}
+                return [{"name": "Bash", "input": given}]
             case "tool":
-                name, _, raw = argument.partition(" ")
-                return {"name": name, "input": json.loads(raw or "{}")}
+                return list(map(_tool, tools_of(prompt)))
             case "slow":
                 return chain(self.words(request, float(argument)), ["SLOW DONE"])
             case "status":
@@ -115,7 +114,14 @@ def _newest(body: Mapping[str, Any]) -> tuple[str, bool]:
     return prompt, bool(results) and not PATTERN.search(prompt)
 
 
-def _events(content: Iterator[str] | Block, model: str, number: int) -> Iterator[dict[str, Any]]:
+def _tool(argument: str) -> Block:
+    name, _, raw = argument.partition(" ")
+    return {"name": name, "input": json.loads(raw or "{}")}
+
+
+def _events(
+    content: Iterator[str] | list[Block], model: str, number: int
+) -> Iterator[dict[str, Any]]:
     """One message of the model, as it is streamed."""
     cached = {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
     message: dict[str, Any] = {
@@ -129,22 +135,27 @@ def _events(content: Iterator[str] | Block, model: str, number: int) -> Iterator
         "usage": {"input_tokens": 10, "output_tokens": 1, **cached},
     }
     yield {"type": "message_start", "message": message}
-    if isinstance(content, Mapping):
+    if isinstance(content, list):
         stop = "tool_use"
-        tool = {"type": "tool_use", "id": f"toolu_fake{number:06}", "name": content["name"]}
-        block: dict[str, Any] = {**tool, "input": {}}
-        deltas = iter([{"type": "input_json_delta", "partial_json": json.dumps(content["input"])}])
+        for index, tool in enumerate(content):
+            ident = f"toolu_fake{number:06}x{index}"
+            given = {"type": "input_json_delta", "partial_json": json.dumps(tool["input"])}
+            begun = {"type": "tool_use", "id": ident, "name": tool["name"], "input": {}}
+            yield from _block(index, begun, iter([given]))
     else:
         stop = "end_turn"
-        block = {"type": "text", "text": ""}
-        deltas = ({"type": "text_delta", "text": text} for text in content)
-    yield {"type": "content_block_start", "index": 0, "content_block": block}
-    for delta in deltas:
-        yield {"type": "content_block_delta", "index": 0, "delta": delta}
-    yield {"type": "content_block_stop", "index": 0}
+        texts = ({"type": "text_delta", "text": text} for text in content)
+        yield from _block(0, {"type": "text", "text": ""}, texts)
     end = {"stop_reason": stop, "stop_sequence": None}
     yield {"type": "message_delta", "delta": end, "usage": {"output_tokens": 12}}
     yield {"type": "message_stop"}
+
+
+def _block(index: int, begun: Block, deltas: Iterator[Block]) -> Iterator[dict[str, Any]]:
+    yield {"type": "content_block_start", "index": index, "content_block": begun}
+    for delta in deltas:
+        yield {"type": "content_block_delta", "index": index, "delta": delta}
+    yield {"type": "content_block_stop", "index": index}
 
 
 def _assembled(events: Iterator[dict[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,8 @@
     @@slow 20@@                stream a word ten times a second for 20 s, or until ``hurry``
     @@status 529 3@@           refuse this prompt three times with HTTP 529, then answer it
 
-The last one of the newest prompt counts; a prompt without any is echoed.
+The last one of the newest prompt counts; a prompt without any is echoed. Several tools are asked
+for at once (by the stand-in for Anthropic).
 """
 
 import json
@@ -29,6 +30,11 @@ def directive_of(prompt: str) -> Directive:
         return Directive("text", f"ECHO {len(prompt)} chars: {prompt[-80:]}")
     verb, argument = found[-1]
     return Directive(cast(Verb, verb), argument.strip())
+
+
+def tools_of(prompt: str) -> list[str]:
+    """The arguments of every ``tool`` of a prompt."""
+    return [argument.strip() for verb, argument in PATTERN.findall(prompt) if verb == "tool"]
 
 
 def tool(name: str, given: Mapping[str, object]) -> str:
