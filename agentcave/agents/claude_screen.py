@@ -1,6 +1,6 @@
 """The approvals that Claude Code draws, read off its screen (2.1.197 to 2.1.330). Pure."""
 
-import os
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -81,8 +81,8 @@ def fits(said: Mapping[str, Any], shown: Shown) -> bool:
 def _seen_from(said: Mapping[str, Any], path: str) -> str:
     """Claude tells a path as it is from where it works."""
     place = word(said, "cwd")
-    both = os.path.isabs(place) and os.path.isabs(path)
-    return os.path.relpath(path, place) if both else path
+    both = posixpath.isabs(place) and posixpath.isabs(path)
+    return posixpath.relpath(path, place) if both else path
 
 
 def _beside_no_panel(lines: Sequence[str]) -> list[str]:
