@@ -202,7 +202,7 @@ def storm(tmp_path: Path) -> Iterator[ProcessId]:
     program = [sys.executable, script, on]
     with subprocess.Popen(program, start_new_session=True, env=environ) as root:
         try:
-            until(lambda: len(family(identify(root.pid), snapshot())) > SLOTS // 2)
+            until(lambda: len(family(identify(root.pid), snapshot())) > SLOTS // 2, seconds=30)
             found = identify(root.pid)
             assert found is not None
             yield found
