@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 import anyio
+import anyio.to_thread
 
 from agentcave import context, workspaces
 from agentcave.agents import adapter_of
@@ -41,6 +42,7 @@ from agentcave.plan.plan import Plan, Step
 from agentcave.plan.runs import size_text
 from agentcave.sessions import Session, SessionGone
 from agentcave.sessions.delivery import Unconfirmed
+from agentcave.sessions.elsewhere import Elsewhere, Seat, refuse_taken
 
 SETUP_TIMEOUT = 3600.0
 SHOWN_LINES = 20
@@ -59,6 +61,8 @@ class Hands:
         self._histories: dict[Key, History] = {}
         self._seeds: dict[str, dict[str, SeedRecord]] = {}
         self._screens: dict[Key, str] = {}
+        self._looking = anyio.Lock()
+        self._taken: Mapping[Seat, Elsewhere] | None = None
 
     def announce(self, plan: Plan) -> None:
         """Write down what is about to begin, so that a killed pass is taken up where it was."""
@@ -143,6 +147,7 @@ class Hands:
                 await self._start(agent, dead)
             case RestartSession(agent, running, _):
                 session = await self._tools.sessions.get_session(running.stamp.session)
+                await self._refuse_taken(agent)
                 await self._launches.check(agent)
                 await session.stop(stop_of(agent.spec))
                 await self._start(agent, running)
@@ -210,6 +215,7 @@ class Hands:
                 )
 
     async def _start(self, agent: DesiredAgent, replaced: ObservedSession | None) -> None:
+        await self._refuse_taken(agent)
         announced = self._announced[agent.key]
         session = await self._launches.start(agent, announced, replaced)
         self._live[agent.key] = session
@@ -221,6 +227,14 @@ class Hands:
         if due is not None and typed:
             await self._prompt(agent, session, due)
             self._histories[agent.key] = history._replace(prompted=True)
+
+    async def _refuse_taken(self, agent: DesiredAgent) -> None:
+        """Others are looked for once: who begins there later sees what we have begun."""
+        async with self._looking:
+            if self._taken is None:
+                self._taken = await anyio.to_thread.run_sync(self._tools.elsewhere)
+        workspace = self._tools.desired.caves[agent.cave].spec.workspace.path
+        refuse_taken(self._taken, agent.cave, agent.spec.name, workspace)
 
     async def _prompt(self, agent: DesiredAgent, session: Session, prompt: str) -> None:
         """Type the first prompt; what is not delivered now is due again at the next start."""

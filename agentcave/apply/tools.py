@@ -9,12 +9,14 @@ from agentcave.model.desired import Desired
 from agentcave.model.observed import Observed, SeedRecord
 from agentcave.plan.digest import DigestKey
 from agentcave.sessions import SessionManager
+from agentcave.sessions.elsewhere import Elsewhere, Seat
 from agentcave.state import State
 
 
 class Tools(NamedTuple):
     """``seeds``: what history knows of the context files. ``timeout`` (seconds) bounds each wait
-    for a completed dependency. ``clock``: seconds since the epoch."""
+    for a completed dependency. ``clock``: seconds since the epoch. ``elsewhere``: the agents behind
+    other sockets; blocking."""
 
     host: Host
     sessions: SessionManager
@@ -26,3 +28,4 @@ class Tools(NamedTuple):
     key: DigestKey
     timeout: float = 600.0
     clock: Callable[[], float] = time.time
+    elsewhere: Callable[[], Mapping[Seat, Elsewhere]] = dict

@@ -68,9 +68,13 @@ def look(pid: int) -> Process | None:
     return parse(data) if data else None
 
 
-def environment_of(pid: int) -> dict[str, str]:
-    """The environment that a process began with; {} for one that is gone, or not ours to read."""
-    entries = os.fsdecode(_read(f"/proc/{pid}/environ")).split("\0")
+def environment_of(pid: int, having: bytes = b"") -> dict[str, str]:
+    """The environment that a process began with; {} for one that is gone, or not ours to read.
+
+    ``having``: {} also for one that does not hold these bytes.
+    """
+    environ = _read(f"/proc/{pid}/environ")
+    entries = os.fsdecode(environ).split("\0") if having in environ else []
     return dict(entry.split("=", 1) for entry in entries if "=" in entry)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import anyio
@@ -19,6 +20,7 @@ from agentcave.reconcile.lock import lock_of_clients
 from agentcave.reconcile.observe import View
 from agentcave.reconcile.once import Pass, Work, missing_programs
 from agentcave.sessions import TmuxSessionManager
+from agentcave.sessions.elsewhere import elsewhere
 from agentcave.state import State
 from agentcave.tmux import Server, lent_names
 
@@ -39,6 +41,11 @@ class Setting(NamedTuple):
     key: DigestKey
     clock: Callable[[], float]
     lent: dict[int, tuple[str, ...]]
+
+    @property
+    def socket(self) -> str:
+        """The path of the tmux socket."""
+        return self.server.socket_path(self.environ)
 
     @contextlib.asynccontextmanager
     async def sessions(self, view: View) -> AsyncGenerator[TmuxSessionManager, None]:
@@ -70,6 +77,7 @@ class Setting(NamedTuple):
             sight.seeds,
             self.key,
             clock=self.clock,
+            elsewhere=partial(elsewhere, self.socket),
         )
 
 

@@ -216,7 +216,8 @@ class Loop:
         seen = decide(view, request, setting.key)
         if not self._flights.busy:
             sweep(view, setting.state)
-            await end_remains(setting.state, view.sight, remains(seen, setting.state))
+            left = remains(seen, setting.state, setting.socket)
+            await end_remains(setting.state, view.sight, left)
         return seen
 
     async def _with_ready(self, view: View) -> View:

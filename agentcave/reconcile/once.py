@@ -26,10 +26,11 @@ from agentcave.reconcile.observe import Sight, View, observe
 from agentcave.reconcile.servers import SocketGone, refuse_lost, reopen
 from agentcave.reconcile.servers import remember as remember_server
 from agentcave.reconcile.sweep import leftovers, reap, survivors, sweep_launches
+from agentcave.sessions.elsewhere import elsewhere, folders
 from agentcave.sessions.panes import Reading
 from agentcave.sessions.strays import claims, end_strays
 from agentcave.state import State
-from agentcave.tmux import lent_names
+from agentcave.tmux import Server, lent_names
 from agentcave.workspaces import finish_removals
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ async def act(
     from agentcave.apply.tools import Tools
     from agentcave.sessions import TmuxSessionManager
 
-    await end_remains(state, seen.sight, remains(seen, state))
+    path = Server(socket).socket_path(environ)
+    await end_remains(state, seen.sight, remains(seen, state, path))
     names = None if seen.sight.server_pid else lent_names(environ)
     async with contextlib.AsyncExitStack() as stack:
         keep = (stack.enter_context(lock_of_clients(state.folder)),)
@@ -153,7 +155,17 @@ async def act(
         )
         observed, seeds = seen.sight.observed, seen.sight.seeds
         tools = Tools(
-            host, sessions, state, environ, seen.desired, observed, seeds, key, timeout, clock
+            host,
+            sessions,
+            state,
+            environ,
+            seen.desired,
+            observed,
+            seeds,
+            key,
+            timeout,
+            clock,
+            partial(elsewhere, path),
         )
         if names is not None and _starting(seen.plan):
             sessions.start_ahead()
@@ -207,8 +219,8 @@ def _take(unwritten: list["Event"], emit: Emit, event: "Event") -> None:
     emit(event)
 
 
-def remains(seen: Pass, state: State) -> set[str]:
-    """Sessions that are no more, and of which something is left.
+def remains(seen: Pass, state: State, socket: str) -> set[str]:
+    """Sessions that are no more, and of which something is left; not those of another socket.
 
     Every process is looked into before a start where nothing is known of what was there before.
     """
@@ -216,7 +228,7 @@ def remains(seen: Pass, state: State) -> set[str]:
     starts = [step.action for step in seen.plan.planned if isinstance(step.action, StartSession)]
     if any(start.dead is None for start in starts):
         left |= survivors(state.folder, _live(seen))
-    return left
+    return left - folders(socket, f"{state.folder}/sessions") if left else left
 
 
 async def end_remains(state: State, sight: Sight, ids: Collection[str]) -> None:

@@ -1,8 +1,10 @@
 """A project lives on one tmux server at a time, and what cannot be seen is not taken for gone."""
 
 import os
+import shutil
 import signal
 
+import pytest
 from caving import Cave, alive, environment_of, eventually
 
 TWO = """
@@ -16,6 +18,9 @@ caves:
     workspace: {type: directory, path: b}
     agents: {shell: {type: command, command: [sleep, inf]}}
 """
+
+
+SLEEPS = "{type: command, command: [sleep, inf]}"
 
 
 def live(cave: Cave) -> list[int]:
@@ -40,6 +45,30 @@ def test_another_socket_neither_kills_nor_doubles_what_lives(cave: Cave) -> None
     assert not any(map(alive, pids))
     cave.run("up", "-f", "caves.yaml", "--socket", other)
     cave.run("down", "-f", "caves.yaml", "--socket", other)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_neither_do_another_socket_and_another_history_or_none(cave: Cave, lost: bool) -> None:
+    pids, other = live(cave), ("--socket", str(cave.home / "other"))
+    state = None if lost else str(cave.home / "other-state")
+    if lost:
+        shutil.rmtree(cave.state())
+    elsewhere = {} if state is None else {"XDG_STATE_HOME": state}
+    cave.declare(
+        f"{TWO}  c: {{workspace: {{type: directory, path: c}}, agents: {{s: {SLEEPS}}}}}\n"
+    )
+    (cave.root / "c").mkdir()
+    done = cave.run("up", "-f", "caves.yaml", *other, code=1, **elsewhere)
+    assert done.err.count("runs already behind the tmux socket") == 2
+    assert f"go on there (--socket {cave.socket})" in done.err
+    assert all(map(alive, pids))
+    rows = cave.run("ps", "-f", "caves.yaml", "--json", *other, **elsewhere).json["sessions"]
+    assert [row["cave"] for row in rows if row["phase"] == "running"] == ["c"]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not any(map(alive, pids)))
+    cave.run("up", "-f", "caves.yaml", *other, **elsewhere)
+    cave.run("down", "-f", "caves.yaml", *other, **elsewhere)
 
 
 def test_a_socket_that_was_deleted_is_made_again_and_the_agents_behind_it_live_on(
