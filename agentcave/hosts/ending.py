@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 import anyio
@@ -74,14 +74,17 @@ async def end_families(
     *,
     spare: Collection[int] = (),
     claims: Claims[K] = no_claims,
+    over: Callable[[K, Ended], None] = lambda key, ended: None,
 ) -> dict[K, Ended]:
     """End every process of these trees; when this returns, what is not in ``left`` is gone.
+
+    ``over`` is told of a family that has ended while others take their time.
 
     Never ended: init, ourselves, our ancestors and the pids in ``spare`` (the tmux server). When
     its root has gone, the rest of a family gets TERM, and what outlives the grace gets KILL.
     ``claims`` tells of members that neither kinship nor a marker gives away.
     """
-    ending = _Ending(families, spare, claims)
+    ending = _Ending(families, spare, claims, over)
     await ending.run()
     return ending.results()
 
@@ -131,9 +134,13 @@ class _Ending(Generic[K]):
     """The families that are being ended, and what has been done to them."""
 
     def __init__(
-        self, families: Mapping[K, Family], spare: Collection[int], claims: Claims[K]
+        self,
+        families: Mapping[K, Family],
+        spare: Collection[int],
+        claims: Claims[K],
+        over: Callable[[K, Ended], None],
     ) -> None:
-        self._wanted = families
+        self._wanted, self._over = families, over
         self._spare = spare
         self._families = Families(
             {key: family.root for key, family in families.items()},
@@ -141,6 +148,7 @@ class _Ending(Generic[K]):
             claims,
         )
         self._begun = time.monotonic()
+        self._untold, self._tell_at = set(families), self._begun + LONGEST_PAUSE
         self._processes: dict[int, Process] = {}
         self._living: dict[ProcessId, K] = {}
         self._seen: dict[ProcessId, K] = {}
@@ -163,9 +171,22 @@ class _Ending(Generic[K]):
             pause = max(pause, 4 * await self._look(environments=False))
             if due := self._overdue():
                 await self._kill(due)
+            await self._tell()
             if not self._living:
                 # Only their environment tells of those that were born and orphaned meanwhile.
                 await self._look(environments=True)
+
+    async def _tell(self) -> None:
+        """Not at every look: to be sure of an end costs a pass over all environments."""
+        ended = self._untold.difference(self._living.values())
+        if not ended or not self._living or time.monotonic() < self._tell_at:
+            return
+        await self._look(environments=True)
+        self._tell_at = time.monotonic() + LONGEST_PAUSE
+        results = self.results()
+        for key in ended.difference(self._living.values()):
+            self._untold.remove(key)
+            self._over(key, results[key])
 
     def results(self) -> dict[K, Ended]:
         alive = self._families.living(self._processes)

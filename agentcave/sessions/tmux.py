@@ -87,6 +87,7 @@ class TmuxSessionManager:
                 )
             connection = connect(self.server, self.host.run, environ=self.environ, keep=self._keep)
             self._client = await self._stack.enter_async_context(connection)
+            await self._stack.enter_async_context(self.endings)
             if self._names is None:
                 lines = await self._client.run(*commands.show_environment())
                 self._names = tuple(line.decode().partition("=")[0] for line in lines)

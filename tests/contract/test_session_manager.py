@@ -277,6 +277,20 @@ async def test_the_stubborn_are_ended_by_force(place: Place) -> None:
     assert (await session.status())[2:4] == (None, 9)
 
 
+async def test_a_stubborn_one_keeps_no_other_waiting(place: Place) -> None:
+    stubborn, quick = [await place.started(name) for name in ("stubborn", "quick")]
+    await stubborn.send_input("ignore TERM HUP")
+    await stubborn.send_input("echo ready")
+    await shows(stubborn, "You said: ready")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(stubborn.stop, StopSpec(grace=300))
+        with anyio.fail_after(30):
+            await quick.stop()
+        assert (await quick.status()).phase is not Phase.RUNNING
+        assert (await stubborn.status()).phase is Phase.RUNNING
+        tasks.cancel_scope.cancel()
+
+
 async def test_an_unknown_session_is_gone(place: Place) -> None:
     with pytest.raises(SessionGone):
         await place.manager.get_session("0" * 16)

@@ -1,10 +1,12 @@
 """``down``: nothing runs on, and nothing is lost."""
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from caving import ONE_CAVE, SLEEPER, Cave, alive, eventually, snapshot
+from caving import ONE_CAVE, SLEEPER, Cave, alive, eventually, finish, snapshot
 
 DEMO = (
     "version: 1\nname: shop\ncaves:\n  api:\n    agents:\n      demo:\n        stop: {grace: 1s}\n"
@@ -155,3 +157,24 @@ def test_the_workspace_of_a_cave_that_left_the_file_can_be_removed(cave: Cave) -
     assert "2 workspaces removed" in done.out
     assert not cave.workspace("api").exists()
     assert not cave.workspace("web").exists()
+
+
+def test_a_stubborn_agent_keeps_no_other_down(cave: Cave) -> None:
+    """A restart for drift beside one that takes its time to end."""
+    deaf = "sh, -c, 'trap : TERM HUP; echo deaf; while :; do sleep 0.1; done'"
+    caves = "version: 1\nname: shop\ncaves:\n"
+    for name, command, grace in (("slow", deaf, "300s"), ("quick", "sleep, inf", "1s")):
+        agent = f"{{type: command, command: [{command}], stop: {{grace: {grace}}}}}"
+        caves += f"  {name}: {{agents: {{a: {agent}}}}}\n"
+    cave.declare(caves)
+    cave.up()
+    eventually(lambda: "deaf" in cave.screen("shop/slow/a"))
+    slow, quick = (cave.agents()[f"shop/{name}/a"].pid for name in ("slow", "quick"))
+    cave.declare(caves.replace("sleep, inf", "sleep, '12345'").replace("0.1", "0.2"))
+    up = cave.popen("up", "-f", "caves.yaml")
+    eventually(lambda: quick not in (pids := [one.pid for one in cave.agents().values()]) and pids)
+    eventually(lambda: "shop/quick/a" in cave.agents())
+    assert up.poll() is None
+    assert alive(slow)
+    os.kill(slow, signal.SIGKILL)
+    assert finish(up).code == 0
