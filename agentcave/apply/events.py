@@ -4,7 +4,9 @@ from typing import Any, Literal, NamedTuple
 
 from agentcave.plan.plan import Step
 
-Result = Literal["started", "done", "failed", "skipped", "refused", "held"]
+Result = Literal["waiting", "started", "done", "failed", "skipped", "refused", "held"]
+PASSING: frozenset[Result] = frozenset({"waiting", "started"})
+"""After these, another one follows."""
 
 
 class Event(NamedTuple):

@@ -24,6 +24,31 @@ class Performer(Protocol):
         ...
 
     async def perform(self, step: Step) -> None: ...
+    def is_done(self, step: Step) -> bool:
+        """Whether others have done it meanwhile. Raises CaveError when they want it otherwise."""
+        ...
+
+
+class Turn(Protocol):
+    """Who may change the project: we, or others while nothing is done but waiting."""
+
+    def rest(self) -> None: ...
+    async def resume(self) -> bool:
+        """Whether others have worked since the beginning. Raises CaveError."""
+        ...
+
+
+class Always:
+    """Nobody else has a turn."""
+
+    def rest(self) -> None:
+        pass
+
+    async def resume(self) -> bool:
+        return False
+
+
+ALWAYS = Always()
 
 
 class Executor:
@@ -40,6 +65,10 @@ class Executor:
         self._ended = {step.id: anyio.Event() for step in plan.steps}
         self._places = anyio.CapacityLimiter(AT_ONCE)
         self._few = anyio.CapacityLimiter(FEW)
+        self._open = {step.id: step for step in plan.steps}
+        self._waiting: set[int] = set()
+        self._at_work = 0
+        self.turn: Turn = ALWAYS
         self.results: dict[int, Event] = {}
         self.late = False
 
@@ -70,6 +99,35 @@ class Executor:
             await self._attempt(step)
         finally:
             self._ended[step.id].set()
+            del self._open[step.id]
+            self._rest()
+
+    def _rest(self) -> None:
+        """Let others work, if nothing is left to do but what waits, or comes after that."""
+        if self._waiting and not self._at_work and not any(map(self._is_next, self._open.values())):
+            self.turn.rest()
+
+    def _is_next(self, step: Step) -> bool:
+        return step.id not in self._waiting and not any(one in self._open for one in step.after)
+
+    async def _wait(self, step: Step) -> None:
+        if step.conditions:
+            what = " and ".join(f"{cave} to be {state}" for cave, state in step.conditions)
+            self._emit(Event(self._clock(), step, "waiting", f"for {what}"))
+            self._waiting.add(step.id)
+            self._rest()
+            try:
+                await self._performer.conditions(step)
+            finally:
+                self._waiting.remove(step.id)
+
+    async def _perform(self, step: Step) -> None:
+        self._at_work += 1
+        try:
+            if not (await self.turn.resume() and self._performer.is_done(step)):
+                await self._performer.perform(step)
+        finally:
+            self._at_work -= 1
 
     @staticmethod
     def _since(before: Event) -> str:
@@ -81,11 +139,11 @@ class Executor:
     async def _attempt(self, step: Step) -> None:
         began = time.monotonic()
         try:
-            await self._performer.conditions(step)
+            await self._wait(step)
             async with self._few if isinstance(step.action, SeedContext) else self._places:
                 self._emit(Event(self._clock(), step, "started"))
                 began = time.monotonic()
-                await self._performer.perform(step)
+                await self._perform(step)
         except CaveError as exc:
             self.late = self.late or isinstance(exc, DeadlineExceeded)
             self._report(step, "failed", str(exc), time.monotonic() - began)

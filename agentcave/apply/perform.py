@@ -46,6 +46,7 @@ from agentcave.sessions.elsewhere import Elsewhere, Seat, refuse_taken
 
 SETUP_TIMEOUT = 3600.0
 SHOWN_LINES = 20
+UP_AGAIN = "`agentcave up` starts it"
 
 
 class Hands:
@@ -162,6 +163,21 @@ class Hands:
                 await self._remove(name, record)
             case _:
                 assert_never(step.action)
+
+    def is_done(self, step: Step) -> bool:
+        """Of what waits for others, only starts come after a wait."""
+        match step.action:
+            case StartSession(agent) | RestartSession(agent):
+                pass
+            case _:
+                raise CaveError("another command has worked on the project meanwhile", UP_AGAIN)
+        past = self._tools.state.histories().get(agent.key, NO_HISTORY)
+        if past.intent != "running":
+            verb = "stop" if past.intent == "stopped" else "down"
+            raise CaveError(f"`agentcave {verb}` came in between", UP_AGAIN)
+        if past.digest != agent.digest:
+            raise CaveError("it has been declared otherwise meanwhile", UP_AGAIN)
+        return past.session is not None  # ours is announced without
 
     async def _create(self, cave: DesiredCave) -> None:
         spec, desired = cave.spec, self._tools.desired

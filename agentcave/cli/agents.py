@@ -25,7 +25,7 @@ def begin(args: argparse.Namespace, *, restart: bool) -> int:
     names = list(dict.fromkeys(word.partition("/")[0] for word in args.names))
     chosen = config.select(document, names, profiles=args.profile, dependencies=False)
     declared = {name: document.declared[name] for name in chosen}
-    with writing(args, document.name, document.uid, document.file) as state:
+    with writing(args, document.name, document.uid, document.file) as (state, lock):
         check_trust(args, located, document, state)
         spec = projects.resolve(document, chosen)
         keys = keys_of(args.names or chosen, declared, document.groups)
@@ -40,4 +40,4 @@ def begin(args: argparse.Namespace, *, restart: bool) -> int:
             cause="restart",
         )
         intend = partial(change_intents, state, keys, "running")
-        return converge(args, spec, state, request, intend=intend)
+        return converge(args, spec, state, lock, request, intend=intend)

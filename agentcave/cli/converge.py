@@ -16,6 +16,7 @@ from agentcave.model.observed import History, Intent, Key
 from agentcave.model.spec import ProjectSpec
 from agentcave.plan.plan import Plan
 from agentcave.reconcile.controllers import clock_of
+from agentcave.reconcile.lock import ProjectLock
 from agentcave.reconcile.once import (
     Outcome,
     Pass,
@@ -34,12 +35,14 @@ from agentcave.state import State
 
 
 @contextlib.contextmanager
-def writing(args: argparse.Namespace, name: str, uid: str, file: str) -> Iterator[State]:
+def writing(
+    args: argparse.Namespace, name: str, uid: str, file: str
+) -> Iterator[tuple[State, ProjectLock]]:
     """The project's history, and its lock."""
     state = projects.state_for_writing(name, uid, file)
     try:
-        with locked(args, state.folder):
-            yield state
+        with locked(args, state.folder) as lock:
+            yield state, lock
     finally:
         state.close()
 
@@ -48,6 +51,7 @@ def converge(
     args: argparse.Namespace,
     spec: ProjectSpec,
     state: State,
+    lock: ProjectLock,
     request: Request,
     wanted: Wanted = "running",
     wait_for: str | None = None,
@@ -74,7 +78,7 @@ def converge(
     if not seen.plan.steps and wait_for is None and not left_over(seen, state):
         return report(args, seen.plan, Outcome())
     check_programs(host, seen, os.environ)
-    outcome = _act(args, host, seen, state, key, wait_for, strays, clock)
+    outcome = _act(args, host, seen, state, lock, key, wait_for, strays, clock)
     return report(args, seen.plan, outcome)
 
 
@@ -136,6 +140,7 @@ def _act(
     host: LocalHost,
     seen: Pass,
     state: State,
+    lock: ProjectLock,
     key: tuple[str, bytes],
     wait_for: str | None,
     strays: bool,
@@ -161,4 +166,5 @@ def _act(
             wait_for,
             strays,
             clock,
+            lock,
         )

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         chosen = frozenset(keys_of(args.caves, spec.declared, groups_of(spec)))
         named = {cave for cave, _ in chosen}
         spec = spec._replace(caves=tuple(cave for cave in spec.caves if cave.name in named))
-    with writing(args, identity.name, identity.uid, identity.file) as state:
+    with writing(args, identity.name, identity.uid, identity.file) as (state, lock):
         request = Request(
             only=chosen,
             force=True,
@@ -45,7 +45,9 @@ def run(args: argparse.Namespace) -> int:
         )
         intend = partial(_forget, state, chosen or frozenset(_all(spec)), whole=chosen is None)
         whole = chosen is None
-        code = converge(args, spec, state, request, wanted="absent", intend=intend, strays=whole)
+        code = converge(
+            args, spec, state, lock, request, wanted="absent", intend=intend, strays=whole
+        )
         if chosen is None:
             end_controller(projects.server(args), state.folder, identity.uid)
         return code

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from agentcave.cli.terminal import say
 from agentcave.config.durations import seconds
 from agentcave.errors import UsageError
-from agentcave.reconcile.lock import project_lock
+from agentcave.reconcile.lock import ProjectLock, project_lock
 
 
 def add_timeout(parser: argparse.ArgumentParser, default: str = "10m") -> None:
@@ -25,7 +25,7 @@ def timeout_of(args: argparse.Namespace) -> float:
         raise UsageError(f"--timeout {args.timeout}: {exc}", "write it as 500ms, 90s, 5m") from exc
 
 
-def locked(args: argparse.Namespace, folder: str) -> AbstractContextManager[None]:
+def locked(args: argparse.Namespace, folder: str) -> AbstractContextManager[ProjectLock]:
     """Hold the lock of the project whose history lies in ``folder``; says whom it waits for."""
     return project_lock(
         folder, args.verb, timeout_of(args), lambda holder: say(args, f"waiting for {holder} …")

@@ -49,12 +49,13 @@ class Progress:
                 self._bar.stop()
 
     def __call__(self, event: "Event") -> None:
-        self._done += event.result not in ("started", "refused", "held")
+        self._done += event.result not in ("waiting", "started", "refused", "held")
         if self._lines:
             self._log(event)
         elif self._wanted:
             with self._lock:
-                self._doing = f"{event.step.verb} {event.step.name}"
+                waits = f" waits {event.error}" if event.result == "waiting" else ""
+                self._doing = f"{event.step.verb} {event.step.name}{waits}"
                 self._show()
 
     def _log(self, event: "Event") -> None:

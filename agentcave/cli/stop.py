@@ -18,7 +18,7 @@ def run(args: argparse.Namespace) -> int:
     spec = identity.spec or projects.spec_from_stamps(identity, live)
     words = args.names or [cave.name for cave in spec.caves]
     keys = keys_of(words, spec.declared, groups_of(spec))
-    with writing(args, identity.name, identity.uid, identity.file) as state:
+    with writing(args, identity.name, identity.uid, identity.file) as (state, lock):
         request = Request(only=frozenset(keys), force=True, cause="stop")
         intend = partial(change_intents, state, keys, "stopped")
-        return converge(args, spec, state, request, wanted="stopped", intend=intend)
+        return converge(args, spec, state, lock, request, wanted="stopped", intend=intend)

@@ -35,11 +35,12 @@ def run(args: argparse.Namespace) -> int:
         from agentcave.cli import watch
 
         return watch.run(args, located)
-    with locked(args, existing_folder(state_root(os.environ), located.uid) or _made(located)):
+    folder = existing_folder(state_root(os.environ), located.uid) or _made(located)
+    with locked(args, folder) as lock:
         reading = begin_reading(args)
         from agentcave.cli.upping import up  # loaded while tmux answers
 
-        return up(args, located, reading)
+        return up(args, located, lock, reading)
 
 
 def _made(located: Located) -> str:

@@ -10,10 +10,13 @@ from agentcave.cli.choose import keys_of
 from agentcave.cli.converge import change_intents, converge, taken_down
 from agentcave.cli.trusting import check_trust
 from agentcave.model.desired import Request
+from agentcave.reconcile.lock import ProjectLock
 from agentcave.sessions.panes import Reading
 
 
-def up(args: argparse.Namespace, located: projects.Located, reading: Reading) -> int:
+def up(
+    args: argparse.Namespace, located: projects.Located, lock: ProjectLock, reading: Reading
+) -> int:
     document = projects.load(located)
     names = config.select(
         document, args.caves, profiles=args.profile, dependencies=not args.no_deps
@@ -27,6 +30,7 @@ def up(args: argparse.Namespace, located: projects.Located, reading: Reading) ->
             args,
             spec,
             state,
+            lock,
             Request(revive=frozenset(named), force=args.force, orphans=not args.caves),
             wait_for=args.wait_for or ("ready" if args.wait else None),
             reading=reading,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import anyio
 from anyio.abc import TaskGroup
 
-from agentcave.apply.events import Event
+from agentcave.apply.events import PASSING, Event
 from agentcave.apply.tools import Tools
 from agentcave.errors import CaveError
 from agentcave.hosts import Host
@@ -51,14 +51,14 @@ class Setting(NamedTuple):
     async def sessions(self, view: View) -> AsyncGenerator[TmuxSessionManager, None]:
         pid = view.sight.server_pid
         names = self.lent.get(pid) if pid is not None else lent_names(self.environ)
-        with lock_of_clients(self.state.folder) as descriptor:
+        with lock_of_clients(self.state.folder) as clients:
             async with TmuxSessionManager(
                 self.server.socket,
                 host=self.host,
                 environ=self.environ,
                 server_names=names,
                 checked=pid in self.lent,
-                keep=(descriptor,),
+                keep=(clients.descriptor,),
             ) as sessions:
                 if pid is not None and pid not in self.lent:
                     self.lent.clear()
@@ -157,7 +157,7 @@ class Flights:
 
     def took(self, event: Event) -> bool:
         """Tell of an event; whether it was the last of its cave."""
-        if event.result == "started":
+        if event.result in PASSING:
             return False
         self._tell(event.record())
         self._steps[event.step.cave] -= 1
@@ -212,7 +212,7 @@ class _Flight:
         self._some_over = anyio.Event()
 
     def take(self, event: Event) -> None:
-        if event.result != "started":
+        if event.result not in PASSING:
             self.told.add(event.step.id)
         if event.result == "failed":
             self.failed.add(event.step.cave)

@@ -14,12 +14,13 @@ from typing import Self
 from agentcave.errors import Busy, CaveError
 
 CLIENTS = "clients"
+BETWEEN = 0.05
 
 
 @contextlib.contextmanager
 def project_lock(
     folder: str, command: str, timeout: float, waiting: Callable[[str], None]
-) -> Iterator[None]:
+) -> Iterator["ProjectLock"]:
     """Hold the project's lock. ``waiting`` is told once who holds it.
 
     Raises Busy, naming the holder, when it is not free within ``timeout`` seconds.
@@ -27,7 +28,7 @@ def project_lock(
     with ProjectLock(folder) as lock:
         _acquire(lock, timeout, waiting)
         lock.sign(signature(command))
-        yield
+        yield lock
 
 
 def signature(command: str) -> bytes:
@@ -118,11 +119,57 @@ class ProjectLock(Lock):
 
 
 @contextlib.contextmanager
-def lock_of_clients(folder: str) -> Iterator[int]:
-    """A descriptor for tmux clients to inherit, for whoever holds the project's lock."""
+def lock_of_clients(folder: str) -> Iterator[Lock]:
+    """What tmux clients inherit the descriptor of, for whoever holds the project's lock."""
     with Lock(os.path.join(folder, CLIENTS)) as lock:
         lock.share()
-        yield lock.descriptor
+        yield lock
+
+
+class Turn:
+    """The project's lock, given to others while nothing is done but waiting.
+
+    ``leave`` is called before: what was done so far is written down. ``timeout``, in seconds,
+    bounds how long the lock is waited for.
+    """
+
+    def __init__(
+        self, lock: ProjectLock, clients: Lock, leave: Callable[[], None], timeout: float
+    ) -> None:
+        self._lock, self._clients, self._leave, self._timeout = lock, clients, leave, timeout
+        self._signature = lock.holder()
+        self._held, self._changed = True, False
+
+    def rest(self) -> None:
+        if self._held:
+            self._leave()
+            self._clients.give()
+            self._lock.give()
+            self._held = False
+
+    async def resume(self) -> bool:
+        """Hold it again; whether others have held it since. Raises Busy."""
+        import anyio
+
+        deadline = time.monotonic() + self._timeout
+        while not self._held:
+            if self._lock.take():
+                self._held = True
+                self._changed |= self._lock.holder() != self._signature
+                self._lock.sign(self._signature.encode())
+                self._clients.share()
+            elif time.monotonic() >= deadline:
+                raise _busy(self._lock.holder(), self._timeout)
+            else:
+                await anyio.sleep(BETWEEN)
+        return self._changed
+
+
+def _busy(holder: str, timeout: float) -> Busy:
+    return Busy(
+        f"{holder} works on this project, and did not end within {timeout:g} s",
+        "wait for it, or give a longer --timeout",
+    )
 
 
 def _acquire(lock: Lock, timeout: float, waiting: Callable[[str], None]) -> None:
@@ -130,10 +177,7 @@ def _acquire(lock: Lock, timeout: float, waiting: Callable[[str], None]) -> None
     while not lock.take():
         holder = lock.holder() or "another one"
         if time.monotonic() >= deadline:
-            raise Busy(
-                f"{holder} works on this project, and did not end within {timeout:g} s",
-                "wait for it, or give a longer --timeout",
-            )
+            raise _busy(holder, timeout)
         if not told:
             waiting(holder)
             told = True

@@ -21,7 +21,7 @@ from agentcave.plan.digest import DigestKey, environment_of
 from agentcave.plan.drift import NO_HISTORY
 from agentcave.plan.plan import Plan, Step
 from agentcave.plan.status import end_text
-from agentcave.reconcile.lock import lock_of_clients
+from agentcave.reconcile.lock import ProjectLock, Turn, lock_of_clients
 from agentcave.reconcile.observe import Sight, View, observe
 from agentcave.reconcile.servers import SocketGone, refuse_lost, reopen
 from agentcave.reconcile.servers import remember as remember_server
@@ -137,11 +137,15 @@ async def act(
     wait_for: str | None = None,
     strays: bool = False,
     clock: Callable[[], float] = time.time,
+    lock: ProjectLock | None = None,
 ) -> Outcome:
     """Carry out the plan of a pass. ``wait_for``: then wait until all agents are that.
 
+    ``lock``: the project's, which is given to others while nothing is done but waiting.
+
     ``strays``: end what belongs to no session too, if only this project lives on the server.
     """
+    from agentcave.apply.executor import ALWAYS
     from agentcave.apply.tools import Tools
     from agentcave.sessions import TmuxSessionManager
 
@@ -149,9 +153,15 @@ async def act(
     await end_remains(state, seen.sight, remains(seen, state, path))
     names = None if seen.sight.server_pid else lent_names(environ)
     async with contextlib.AsyncExitStack() as stack:
-        keep = (stack.enter_context(lock_of_clients(state.folder)),)
+        clients = stack.enter_context(lock_of_clients(state.folder))
         sessions = await stack.enter_async_context(
-            TmuxSessionManager(socket, host=host, environ=environ, server_names=names, keep=keep)
+            TmuxSessionManager(
+                socket,
+                host=host,
+                environ=environ,
+                server_names=names,
+                keep=(clients.descriptor,),
+            )
         )
         observed, seeds = seen.sight.observed, seen.sight.seeds
         tools = Tools(
@@ -170,10 +180,12 @@ async def act(
         if names is not None and _starting(seen.plan):
             sessions.start_ahead()
         work = Work(tools, sessions, seen, emit)
+        turn = work.executor.turn = Turn(lock, clients, work.flush, timeout) if lock else ALWAYS
         try:
             lost = await _end_strays(seen) if strays else ()
             await work.run()
             troubles = (*lost, *await _stillborn(sessions, seen))
+            turn.rest()
             waited = await _wait(work.hands, seen, wait_for) if wait_for else ()
         finally:
             work.flush()

@@ -104,9 +104,9 @@ def test_a_program_that_is_missing_is_69_and_nothing_is_touched(cave: Cave) -> N
 
 
 def test_a_project_that_another_one_works_on_is_75_and_says_who(cave: Cave) -> None:
-    cave.declare(SLOW)
+    cave.declare(ONE_CAVE + "    setup: [[sh, -c, 'touch ../../../begun; sleep 300']]\n")
     first = cave.popen("up", "-f", "caves.yaml", "--timeout", "60s")
-    eventually(lambda: "shop/db/shell" in cave.agents())
+    eventually((cave.root / "begun").exists)
     done = cave.up("--timeout", "300ms", code=75)
     assert f"agentcave up (pid {first.pid})" in done.err
     first.send_signal(signal.SIGTERM)

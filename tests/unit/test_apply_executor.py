@@ -110,7 +110,8 @@ async def test_what_the_plan_blocks_is_never_performed(outcome: Outcome) -> None
 )
 async def test_a_condition_that_is_not_reached_fails_its_step(error: Exception, late: bool) -> None:
     notes = Notes({"before web": error})
-    one = executor(plan(step(1, "web")), notes)
+    waits = step(1, "web")._replace(conditions=(("db", "ready"),))
+    one = executor(plan(waits), notes)
     assert [event.result for event in await one.run()] == ["failed"]
     assert one.late is late
     assert notes.order == []

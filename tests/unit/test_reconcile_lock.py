@@ -101,8 +101,8 @@ def test_a_lock_that_cannot_be_made_is_an_error_with_the_place(tmp_path: Path) -
 
 
 def test_what_a_holder_has_begun_of_tmux_is_waited_for_when_it_is_killed(tmp_path: Path) -> None:
-    with project_lock(str(tmp_path), "up", 1, print), lock_of_clients(str(tmp_path)) as descriptor:
-        client = subprocess.Popen(["sleep", "60"], pass_fds=(descriptor,))
+    with project_lock(str(tmp_path), "up", 1, print), lock_of_clients(str(tmp_path)) as clients:
+        client = subprocess.Popen(["sleep", "60"], pass_fds=(clients.descriptor,))
     told: list[str] = []
     with pytest.raises(Busy), project_lock(str(tmp_path), "down", 0.1, told.append):
         pass
