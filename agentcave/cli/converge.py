@@ -22,7 +22,7 @@ from agentcave.reconcile.once import (
     Pass,
     act,
     check_programs,
-    decide,
+    decide_for,
     left_over,
     see,
     sweep,
@@ -72,12 +72,12 @@ def converge(
     view, _ = settle(host, state, view, clock())
     intend()
     sweep(view, state)
-    seen = decide(view, request, key)
+    seen = decide_for(host, os.environ, view, request, key)
     for warning in spec.warnings:
         say(args, f"warning: {warning}")
     if not seen.plan.steps and wait_for is None and not left_over(seen, state):
         return report(args, seen.plan, Outcome())
-    check_programs(host, seen, os.environ)
+    check_programs(seen)
     outcome = _act(args, host, seen, state, lock, key, wait_for, strays, clock)
     return report(args, seen.plan, outcome)
 

@@ -158,7 +158,8 @@ class Observed(NamedTuple):
     ``others`` holds stamped sessions of other projects on the same server. ``obstacles``: why a
     workspace that is to go may hold something to lose. ``judged``: what the agents of live sessions
     do, by the session's id. ``unresumable``: why a conversation of the history cannot go on.
-    ``ready``: agents that others wait for and that are ready. ``controllers``: panes in which a
+    ``ready``: agents that others wait for and that are ready. ``missing``: the program without
+    which an agent cannot start, and how to get it. ``controllers``: panes in which a
     controller of this project runs, or ran.
     """
 
@@ -172,6 +173,7 @@ class Observed(NamedTuple):
     judged: Mapping[str, Judgement] = {}
     unresumable: Mapping[Key, str] = {}
     ready: frozenset[Key] = frozenset()
+    missing: Mapping[Key, str] = {}
     controllers: tuple[ObservedSession, ...] = ()
 
     @property

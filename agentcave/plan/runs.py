@@ -1,11 +1,11 @@
 """What is to run: agents that start, restart or get another size, and what they wait for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from agentcave.agents import known_adapter
 from agentcave.model.desired import DesiredAgent, DesiredCave
 from agentcave.model.observed import ObservedSession
-from agentcave.plan.actions import ResizeSession, RestartSession, StartSession
+from agentcave.plan.actions import Action, ResizeSession, RestartSession, StartSession
 from agentcave.plan.beginning import Beginning, beginning
 from agentcave.plan.conditions import unmet
 from agentcave.plan.digest import DigestKey
@@ -31,6 +31,9 @@ class Runs:
             agents = self._not_waiting(cave, agents)
         if not agents:
             return
+        if missing := [agent for agent in agents if agent.key in self._draft.observed.missing]:
+            self._refuse(missing)
+            return
         ready = prepared(self._draft, cave)
         if ready is None:
             self._refused.add(name)
@@ -40,6 +43,20 @@ class Runs:
             conditions = cave.waits if once else ()
             for number in self._agent(agent, [*ready, *waits], conditions, stuck):
                 self._starts.setdefault(name, []).append(number)
+
+    def _refuse(self, missing: Iterable[DesiredAgent]) -> None:
+        """Nothing is done in a cave of which an agent cannot start."""
+        draft = self._draft
+        for agent in missing:
+            self._refused.add(agent.cave)
+            session = self._current(agent)
+            blocked: Blocked = ("refused", draft.observed.missing[agent.key])
+            if session is None or session.dead:
+                action: Action = StartSession(agent, session)
+                cause = "not running"
+            else:
+                action, cause = RestartSession(agent, session), draft.request.cause
+            draft.add(action, agent.cave, cause, agent.spec.name, blocked=blocked)
 
     def _not_waiting(self, cave: DesiredCave, agents: list[DesiredAgent]) -> list[DesiredAgent]:
         """The agents that need not wait for other caves: those that run, or all."""

@@ -120,7 +120,8 @@ class Flights:
 
     def _installed(self, flight: "_Flight", seen: Pass) -> Pass:
         """The same without the caves whose agents are not installed, which fail at once."""
-        missing = dict(missing_programs(self._setting.host, seen, self._setting.environ))
+        programs = missing_programs(self._setting.host, seen, self._setting.environ)
+        missing = {cave: why for (cave, _), why in programs}
         self._fail(flight, seen, missing)
         return _only(seen, [step for step in seen.plan.steps if step.cave not in missing])
 

@@ -12,7 +12,7 @@ from agentcave.agents.reading import brief
 from agentcave.errors import CaveError, DeadlineExceeded, Unavailable
 from agentcave.hosts import Host
 from agentcave.model.desired import Desired, DesiredAgent, Request, Wanted
-from agentcave.model.observed import Observed, ObservedSession
+from agentcave.model.observed import Key, Observed, ObservedSession
 from agentcave.model.spec import ProjectSpec
 from agentcave.plan.actions import RestartSession, StartSession
 from agentcave.plan.desire import desire
@@ -68,7 +68,8 @@ def look(
     wanted: Wanted = "running",
 ) -> Pass:
     """Read the world and compare; blocking, and it changes nothing."""
-    return decide(see(host, reading, spec, request, state, key, wanted), request, key)
+    view = see(host, reading, spec, request, state, key, wanted)
+    return decide_for(host, os.environ, view, request, key)
 
 
 def see(
@@ -105,16 +106,30 @@ def decide(view: View, request: Request, key: DigestKey | None) -> Pass:
     return Pass(*view, diff(view.desired, view.sight.observed, request, key))
 
 
-def check_programs(host: Host, seen: Pass, environ: Mapping[str, str]) -> None:
-    """Raises Unavailable when a program that the plan starts is not installed."""
-    if missing := dict(missing_programs(host, seen, environ)):
+def decide_for(
+    host: Host, environ: Mapping[str, str], view: View, request: Request, key: DigestKey | None
+) -> Pass:
+    """The same, where caves whose agents are not installed are refused."""
+    seen = decide(view, request, key)
+    missing = dict(missing_programs(host, seen, environ))
+    if not missing:
+        return seen
+    observed = view.sight.observed._replace(missing=missing)
+    sight = view.sight._replace(observed=observed)
+    return decide(view._replace(sight=sight), request, key)
+
+
+def check_programs(seen: Pass) -> None:
+    """Raises Unavailable when nothing can be done for want of programs."""
+    missing = seen.sight.observed.missing
+    if missing and not seen.plan.planned:
         lines = "\n".join(f"  {line}" for line in missing.values())
         raise Unavailable(f"not installed, or not in PATH; nothing was touched:\n{lines}")
 
 
 def missing_programs(
     host: Host, seen: Pass, environ: Mapping[str, str]
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[Key, str]]:
     """Programs that the plan starts and that are not installed: whose, and what to do."""
     for agent in _starting(seen.plan):
         adapter = adapter_of(agent.spec.type)
@@ -122,7 +137,7 @@ def missing_programs(
         declared = environment_of(seen.desired.caves[agent.cave].spec, agent.spec, seen.desired.env)
         path = declared.get("PATH", environ.get("PATH", os.defpath))
         if ("/" not in program or program.startswith("/")) and not host.which(program, path):
-            yield agent.cave, f"{agent.cave}/{agent.spec.name} needs {program}: {adapter.INSTALL}"
+            yield agent.key, f"{agent.cave}/{agent.spec.name} needs {program}: {adapter.INSTALL}"
 
 
 async def act(

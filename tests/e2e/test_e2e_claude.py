@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from caving import Cave, eventually
+from caving import SLEEPER, Cave, eventually
 
 CLAUDE = """
 version: 1
@@ -111,3 +111,24 @@ def test_a_missing_program_is_said_before_anything_is_created(cave: Cave) -> Non
     assert "npm install -g @anthropic-ai/claude-code" in done.err
     assert cave.panes() == []
     assert not (cave.root / ".cave").exists()
+
+
+def test_a_program_that_is_missing_is_a_trouble_of_its_own_cave(cave: Cave) -> None:
+    gone = "{type: command, command: [no-such-agent]}"
+    cave.declare(
+        "version: 1\nname: shop\ncaves:\n  api: {agents: {shell: "
+        f"{SLEEPER}}}}}\n  web: {{agents: {{page: {gone}, shell: {SLEEPER}}}}}\n"
+        f"  doc: {{depends_on: {{web: {{}}}}, agents: {{shell: {SLEEPER}}}}}\n"
+    )
+    plan = cave.run("plan", "-f", "caves.yaml").out
+    done = cave.up(code=1)
+    for told in (plan, done.err):
+        assert "web/page needs no-such-agent" in told
+        assert "it depends on web, which is refused" in told
+    assert list(cave.agents()) == ["shop/api/shell"]
+    assert not cave.workspace("web").exists()
+    program = cave.program("no-such-agent", "exec sleep inf")
+    cave.up(PATH=program)
+    assert len(cave.agents()) == 4
+    assert "web/page needs" in cave.run("restart", "-f", "caves.yaml", "web", code=69).err
+    assert len(cave.agents()) == 4
