@@ -170,6 +170,10 @@ class _Origin:
             if one.pid is not None:
                 self._leaders[one.pid].add(one.stamp.session)
             self._places[one.stamp.workspace].add(one.stamp.session)
+        self._visited = any(
+            one.parent == server and _has_terminal(one) and one.pid not in self._leaders
+            for one in processes.values()
+        )
 
     def of(self, orphan: Process) -> str:
         shown, told = self._by_terminal(orphan), self._by_environment(orphan.pid)
@@ -199,7 +203,12 @@ class _Origin:
         return self._panes.get(environment.get("TMUX_PANE", ""), PERSON)
 
     def _by_directory(self, pid: int) -> str:
-        """By the workspace that it works in, if that of one session alone."""
+        """By the workspace that it works in, if that of one session alone.
+
+        A person with a window on this server may have begun it there as well: then it is nobody's.
+        """
+        if self._visited:
+            return UNKNOWN
         place = _link(f"/proc/{pid}/cwd").removesuffix(" (deleted)")
         around = [each for each in self._places if f"{place}/".startswith(f"{each}/")]
         return _only(self._places[max(around, key=len)]) if around else UNKNOWN

@@ -196,6 +196,21 @@ async def test_what_a_person_began_in_a_window_of_their_own_is_left_alone(
     assert alive(daemon)
 
 
+async def test_what_only_its_directory_gives_away_may_be_a_persons_who_has_a_window(
+    real: Place, daemons: Daemons
+) -> None:
+    session = await real.started()
+    window = daemons.script(f"({CLEAN} {SLEEP}); {STAY}")
+    await real.manager.tmux(new_session("mine", (80, 24), window, real.home))
+    daemon = await daemons.born()
+    await held(real, daemon)
+    assert os.readlink(f"/proc/{daemon}/cwd") == os.path.realpath(real.home)
+    panes = (await real.manager.panes()).values()
+    assert [one.id.pid for one in strays(real.manager.facts.pid, panes)] == [daemon]
+    await real.manager.remove_session(session.id)
+    assert alive(daemon)
+
+
 async def test_what_shows_nothing_is_a_stray(real: Place, daemons: Daemons) -> None:
     _, owned = await spawned(real, daemons, "orphan")
     begun = time.time()
