@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 
 from agentcave import config
@@ -20,10 +21,11 @@ def check_trust(
 
     Naming a file with -f is consent, as with `make -f`.
     """
+    _drop_values(document, state)
     if is_trusted(located, document, state):
         return
     require_ours(document)
-    known = state.text("trusted_texts")
+    known = state.text("trust")
     what = "has changed since it was trusted" if known else "was found by search, and may run"
     if known is None:
         what += " commands as you"
@@ -53,13 +55,36 @@ def require_ours(document: config.Document) -> None:
 
 
 def record_trust(document: config.Document, state: State) -> None:
+    _, key = state.ensure_key()
     state.set_meta(
         trust=json.dumps(trust.fingerprint(document)),
-        trusted_texts=json.dumps(trust.texts(document)),
+        trusted_files=json.dumps(trust.texts(document, key)),
+        trusted_texts=None,
     )
 
 
 def pending_diff(document: config.Document, state: State) -> str:
     """What has changed since the last trust; all of it the first time."""
-    before = json.loads(state.text("trusted_texts") or "{}")
-    return plain(trust.changes(before, trust.texts(document)))
+    known = state.key()
+    key = known[1] if known is not None else os.urandom(32)  # nothing is there to compare with
+    before = _trusted_files(document, state, key)
+    return plain(trust.changes(before, trust.texts(document, key)))
+
+
+def _trusted_files(document: config.Document, state: State, key: bytes) -> dict[str, str]:
+    """path -> what may be shown of the file as it was trusted.
+
+    An older history holds whole env_files, under another name.
+    """
+    if (known := state.text("trusted_files")) is not None:
+        return dict(json.loads(known))
+    whole = json.loads(state.text("trusted_texts") or "{}")
+    return trust.without_values(document, whole, key)
+
+
+def _drop_values(document: config.Document, state: State) -> None:
+    """Take the values out of a history that holds some; what else was trusted is kept."""
+    if state.text("trusted_texts") is not None:
+        _, key = state.ensure_key()
+        files = _trusted_files(document, state, key)
+        state.set_meta(trusted_files=json.dumps(files), trusted_texts=None)

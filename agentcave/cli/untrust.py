@@ -18,6 +18,6 @@ def run(args: argparse.Namespace) -> int:
         return 0
     name = state.folder.rpartition("/")[2].rpartition("-")[0]
     writable = projects.state_for_writing(name, located.uid, located.files[0])
-    writable.set_meta(trust=None, trusted_texts=None)
+    writable.set_meta(trust=None, trusted_files=None, trusted_texts=None)
     print(plain(f"{located.files[0]} is no longer trusted"))
     return 0

@@ -4,9 +4,10 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 
-from agentcave.model.hashing import sha256_hex
+from agentcave.model.hashing import hmac_hex, sha256_hex
 
 from .document import Document
+from .dotenv import parse_env
 from .files import Unreadable, place, read_regular
 
 MISSING = "missing"
@@ -44,13 +45,40 @@ def foreign(document: Document) -> str | None:
     return None
 
 
-def texts(document: Document, *, home: str | None = None) -> dict[str, str]:
-    """path -> text of every input that is there, for the diff shown when trust is asked again."""
-    return {
+def texts(document: Document, key: bytes, *, home: str | None = None) -> dict[str, str]:
+    """path -> text of every input that is there, for the diff shown when trust is asked again.
+
+    No value of an env_file is in it: only names, and digests with ``key``.
+    """
+    found = {
         path: data.decode(errors="replace")
         for path, data in _inputs(document, home)
         if data is not None
     }
+    return without_values(document, found, key, home=home)
+
+
+def without_values(
+    document: Document, texts: Mapping[str, str], key: bytes, *, home: str | None = None
+) -> dict[str, str]:
+    """These texts, of which only those of caves files and prompts stay as they are."""
+    inputs = zip(paths(document, home=home), document.inputs, strict=True)
+    kinds = {(path, kind == "env") for path, (_, kind) in inputs}
+    return {
+        path: text if (path, False) in kinds and (path, True) not in kinds else _names(text, key)
+        for path, text in texts.items()
+    }
+
+
+def _names(text: str, key: bytes) -> str:
+    """An env_file by its names; a change of anything else shows in the digest of the whole."""
+    values, _ = parse_env(text)
+    lines = [f"{name}=[{_digest(value, key)}]" for name, value in values.items()]
+    return "\n".join([*lines, f"# values are not shown; the whole file: [{_digest(text, key)}]"])
+
+
+def _digest(text: str, key: bytes) -> str:
+    return hmac_hex(key, text.encode())[:12]
 
 
 def changes(old: Mapping[str, str], new: Mapping[str, str]) -> str:

@@ -224,6 +224,7 @@ def _opened(folder: str, mode: str) -> tuple[sqlite3.Connection, int]:
         connection = _connect(path, mode)
         if mode != "ro":
             connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA secure_delete = ON")  # what was dropped leaves the file
         found = int(connection.execute("PRAGMA user_version").fetchone()[0])
     except sqlite3.Error as exc:
         if connection is not None:

@@ -173,7 +173,8 @@ def test_trust_binds_the_bytes_of_caves_env_and_prompt_files(tmp_path: Path) -> 
     write(home, "B=1\n", "home.env")
     document = load([path])
     here = os.path.realpath(tmp_path)
-    before, old = (f(document, home=os.fspath(home)) for f in (fingerprint, texts))
+    before = fingerprint(document, home=os.fspath(home))
+    old = texts(document, b"key", home=os.fspath(home))
     assert list(before) == [
         f"{here}/{name}"
         for name in ("caves.yaml", "caves.local.yaml", ".env", "absent.env", "home/home.env",
@@ -182,7 +183,8 @@ def test_trust_binds_the_bytes_of_caves_env_and_prompt_files(tmp_path: Path) -> 
     assert before[f"{here}/absent.env"] == MISSING
     write(tmp_path, "bye\n", "prompts/p.md")
     write(tmp_path, "C=1\n", "absent.env")
-    after, new = (f(load([path]), home=os.fspath(home)) for f in (fingerprint, texts))
+    after = fingerprint(load([path]), home=os.fspath(home))
+    new = texts(load([path]), b"key", home=os.fspath(home))
     changed = {path for path in before if before[path] != after[path]}
     assert changed == {f"{here}/prompts/p.md", f"{here}/absent.env"}
     assert changes(old, old) == ""
