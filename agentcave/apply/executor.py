@@ -50,6 +50,10 @@ class Always:
 
 ALWAYS = Always()
 
+    def masked(self, text: str, cave: str) -> str:
+        """The text without any secret that it knows of."""
+        ...
+
 
 class Executor:
     """Carries out one plan, once. ``late`` tells whether a wait reached its deadline."""
@@ -146,7 +150,8 @@ class Executor:
                 await self._perform(step)
         except CaveError as exc:
             self.late = self.late or isinstance(exc, DeadlineExceeded)
-            self._report(step, "failed", str(exc), time.monotonic() - began)
+            why = self._performer.masked(str(exc), step.cave)
+            self._report(step, "failed", why, time.monotonic() - began)
         except OSError as exc:
             where = f"{exc.filename}: " if exc.filename else ""
             self._report(step, "failed", f"{where}{exc.strerror}", time.monotonic() - began)

@@ -4,6 +4,8 @@ import contextlib
 import os
 import socket
 import uuid
+from collections.abc import Iterable
+from functools import cached_property
 from secrets import token_urlsafe
 
 import anyio
@@ -17,8 +19,9 @@ from agentcave.apply.trust import record_trust
 from agentcave.context import briefing
 from agentcave.errors import CaveError
 from agentcave.model.desired import DesiredAgent
+from agentcave.model.masking import masked
 from agentcave.model.observed import History, ObservedSession
-from agentcave.model.spec import AgentSpec, CaveSpec, StopSpec
+from agentcave.model.spec import AgentSpec, CaveSpec, StopSpec, secrets_of
 from agentcave.plan.digest import declared_fields, environment_of, pack_fields
 from agentcave.plan.drift import NO_HISTORY
 from agentcave.plan.runs import size_text
@@ -97,7 +100,7 @@ class Launches:
         launch = adapter.launch(start)
         environment = {**environment, **launch.environment}
         if launch.before is not None:
-            await self._prepare(launch.before, start.workdir, environment)
+            await self._prepare(launch.before, start.workdir, environment, cave.name)
         session = await self._tools.sessions.create_session(
             SessionOptions(
                 project=desired.project,
@@ -128,15 +131,18 @@ class Launches:
             raise
         return session
 
-    async def _prepare(self, before: Before, cwd: str, environment: dict[str, str]) -> None:
+    async def _prepare(
+        self, before: Before, cwd: str, environment: dict[str, str], cave: str
+    ) -> None:
         """Raises CaveError with what the command said last when it fails."""
         done = await self._tools.host.run(
             before.argv, cwd=cwd, environment=environment, stdin=before.stdin, timeout=PREPARING
         )
         if done.returncode != 0:
-            said = brief((done.stderr or done.stdout).decode(errors="replace"))
+            said = (done.stderr or done.stdout).decode(errors="replace")
+            told = brief(self.heard(said, cave))
             words = " ".join(before.argv[:2])
-            raise CaveError(f"`{words} …` failed with exit status {done.returncode}: {said}")
+            raise CaveError(f"`{words} …` failed with exit status {done.returncode}: {told}")
 
     async def check(self, agent: DesiredAgent) -> None:
         """Raises CaveError for what would let a start fail: better before the old one is ended."""
@@ -151,6 +157,30 @@ class Launches:
         if agent is not None:
             declared = environment_of(cave, agent, self._tools.desired.env)
         return compose(self._tools.environ, cave, declared, values)
+
+    def masked(self, text: str, cave: str) -> str:
+        """A text of ours without the values of secrets, whoever brought them in."""
+        return masked(text, self._values(cave))
+
+    def heard(self, text: str, cave: str, values: Iterable[str] = ()) -> str:
+        """What a child has said, without all that it was given: secrets and env_files.
+
+        ``values``: what else it knows.
+        """
+        env = self._tools.desired.env.values()
+        return masked(text, (*self._values(cave), *env, *values))
+
+    def _values(self, cave: str) -> set[str]:
+        desired = self._tools.desired.caves.get(cave)
+        own = self._secrets.known(secrets_of(desired.spec)) if desired else set()
+        return own | self._variables
+
+    @cached_property
+    def _variables(self) -> set[str]:
+        """Secrets that every child of ours inherits, git and its hooks as well."""
+        caves = self._tools.desired.caves.values()
+        secrets = (one for cave in caves for one in secrets_of(cave.spec) if one.kind == "env")
+        return self._secrets.known(secrets)
 
     def workdir(self, cave: CaveSpec, agent: AgentSpec) -> str:
         """Where an agent starts. Raises CaveError when that is not inside its workspace."""

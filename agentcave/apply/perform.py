@@ -12,7 +12,7 @@ from agentcave import context, workspaces
 from agentcave.agents import adapter_of
 from agentcave.apply.launches import Launches, default_stop, stop_of
 from agentcave.apply.readiness import Probe, is_ready, reach
-from agentcave.apply.secrets import Secrets
+from agentcave.apply.secrets import Secrets, handed
 from agentcave.apply.tools import Tools
 from agentcave.errors import CaveError, DeadlineExceeded
 from agentcave.model.desired import DesiredAgent, DesiredCave
@@ -25,7 +25,7 @@ from agentcave.model.observed import (
     SeedRecord,
     WorkspaceRecord,
 )
-from agentcave.model.spec import CaveSpec
+from agentcave.model.spec import CaveSpec, secrets_of
 from agentcave.plan.actions import (
     CreateWorkspace,
     RemoveWorkspace,
@@ -92,6 +92,13 @@ class Hands:
         if self._screens:
             self._tools.state.put_screens(self._screens)
         self._seeds, self._histories, self._screens = {}, {}, {}
+
+    def masked(self, text: str, cave: str) -> str:
+        return self._launches.masked(text, cave)
+
+    def heard(self, text: str, cave: str) -> str:
+        """What a child has said, as it may be shown and kept."""
+        return self._launches.heard(text, cave)
 
     async def conditions(self, step: Step) -> None:
         for cave, condition in step.conditions:
@@ -215,15 +222,17 @@ class Hands:
     async def _run_setup(self, spec: CaveSpec, environment: Mapping[str, str]) -> None:
         host = self._tools.host
         path = os.path.join(self._tools.state.folder, f"setup-{spec.name}.log")
-        output = b""
+        output = ""
         for argv in spec.setup:
             done = await host.run(
                 argv, cwd=spec.workspace.path, environment=environment, timeout=SETUP_TIMEOUT
             )
-            output += b"$ " + os.fsencode(" ".join(argv)) + b"\n" + done.stdout + done.stderr
-            host.write_file(path, output)
+            said = os.fsdecode(done.stdout + done.stderr)
+            # It has come through a pipe: no file ever holds what is masked here.
+            output += self.heard(f"$ {' '.join(argv)}\n{said}", spec.name)
+            host.write_file(path, os.fsencode(output))
             if done.returncode != 0:
-                tail = output.decode(errors="replace").splitlines()[-SHOWN_LINES:]
+                tail = _printable(output).splitlines()[-SHOWN_LINES:]
                 shown = "\n".join(f"    {line}" for line in tail)
                 raise CaveError(
                     f"setup: `{argv[0]}` failed with exit status {done.returncode}\n{shown}",
@@ -286,8 +295,9 @@ class Hands:
         session = await self._tools.sessions.get_session(seen.stamp.session)
         desired = self._tools.desired.caves.get(seen.stamp.cave)
         declared = [a for a in desired.agents if a.key == key] if desired else []
+        values = handed(seen.pid, secrets_of(desired.spec)) if desired else ()
         await session.stop(stop_of(declared[0].spec) if declared else default_stop(seen.stamp.type))
-        self._screens[key] = await session.get_output()
+        self._screens[key] = self._launches.heard(await session.get_output(), key[0], values)
         await self._tools.sessions.remove_session(session.id)
 
     async def _remove(self, cave: str, record: WorkspaceRecord) -> None:
@@ -314,6 +324,10 @@ class Hands:
                 return None
             self._live[key] = await self._tools.sessions.get_session(seen[-1].stamp.session)
         return self._live[key]
+
+
+def _printable(text: str) -> str:
+    return os.fsencode(text).decode(errors="replace")
 
 
 def _record(cave: DesiredCave, ready: bool) -> WorkspaceRecord:

@@ -1,12 +1,13 @@
 """Secrets: resolved at the start of whoever needs them, held in memory for one pass."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 
 import anyio
 
 from agentcave.errors import CaveError
-from agentcave.hosts import Host
+from agentcave.hosts import Host, environment_of
 from agentcave.model.spec import Secret
 
 TIMEOUT = 30.0
@@ -25,6 +26,18 @@ class Secrets:
         """Raises CaveError, naming the secret, when one cannot be resolved."""
         return {secret.name: await self._value(secret) for secret in secrets}
 
+    def known(self, secrets: Iterable[Secret]) -> set[str]:
+        """The values of these, but for those of commands that have not run."""
+        found = set()
+        for kind, source in {(one.kind, one.source) for one in secrets}:
+            value = self._known.get((kind, source))
+            if value is None and isinstance(source, str):
+                with contextlib.suppress(CaveError):
+                    value = os.fsdecode(self._at_hand(kind, source))
+            if isinstance(value, str):
+                found.add(value)
+        return found
+
     async def _value(self, secret: Secret) -> str:
         reference = (secret.kind, secret.source)
         async with self._locks.setdefault(reference, anyio.Lock()):
@@ -42,15 +55,18 @@ class Secrets:
         source = secret.source
         if not isinstance(source, str):
             raw = await self._output(source)
-        elif secret.kind == "file":
-            raw = self._host.read_file(os.path.realpath(source), LIMIT)
-        elif source in self._environ:
-            return self._environ[source]
         else:
-            raise CaveError(f"the variable {source} is not set here")
+            raw = self._at_hand(secret.kind, source)
         if b"\0" in raw:
             raise CaveError("its value holds a NUL character")
-        return os.fsdecode(raw.removesuffix(b"\n"))
+        return os.fsdecode(raw if secret.kind == "env" else raw.removesuffix(b"\n"))
+
+    def _at_hand(self, kind: str, source: str) -> bytes:
+        if kind == "file":
+            return self._host.read_file(os.path.realpath(source), LIMIT)
+        if source not in self._environ:
+            raise CaveError(f"the variable {source} is not set here")
+        return os.fsencode(self._environ[source])
 
     async def _output(self, argv: tuple[str, ...]) -> bytes:
         environment = dict(self._environ)
@@ -60,3 +76,9 @@ class Secrets:
         if done.returncode != 0:
             raise CaveError(f"`{argv[0]} …` failed with exit status {done.returncode}")
         return done.stdout
+
+
+def handed(pid: int | None, secrets: Iterable[Secret]) -> set[str]:
+    """The values of these that a live process was started with."""
+    environment = {} if pid is None else environment_of(pid)
+    return {environment[one.name] for one in secrets if one.name in environment}

@@ -7,12 +7,13 @@ be missed.
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 import anyio
 
 from agentcave.hosts import LocalHost
+from agentcave.model.masking import masked
 from agentcave.report.text import plain
 from agentcave.sessions.panes import translated
 from agentcave.tmux import CommandFailed, NoServer, Server, TmuxError, commands
@@ -30,14 +31,21 @@ class Position(NamedTuple):
     dead: bool
 
 
-async def follow(server: Server, prefixes: dict[str, str], raw: bool) -> None:
-    """Print what the panes (id to prefix) show from now on, until all of them have ended."""
+class Followed(NamedTuple):
+    """What stands before each line of a pane, and what is not shown of it."""
+
+    prefix: str
+    values: Collection[str]
+
+
+async def follow(server: Server, panes: Mapping[str, Followed], raw: bool) -> None:
+    """Print what the panes show from now on, until all of them have ended."""
     try:
         async with connect(server, LocalHost().run, environ=os.environ) as client:
-            seen = await _positions(client, prefixes)
+            seen = await _positions(client, panes)
             while seen and not all(position.dead for position in seen.values()):
                 await anyio.sleep(TICK)
-                seen = await _advance(client, prefixes, seen, raw)
+                seen = await _advance(client, panes, seen, raw)
     except NoServer:
         return  # the last session ended, and the server with it
     except TmuxError as exc:
@@ -45,7 +53,7 @@ async def follow(server: Server, prefixes: dict[str, str], raw: bool) -> None:
 
 
 async def _advance(
-    client: Client, prefixes: dict[str, str], before: dict[str, Position], raw: bool
+    client: Client, panes: Mapping[str, Followed], before: dict[str, Position], raw: bool
 ) -> dict[str, Position]:
     now = await _positions(client, before)
     for pane, position in now.items():
@@ -53,7 +61,7 @@ async def _advance(
         start = max(0, before[pane].line - dropped)
         if position.line > start or (position.dead and not before[pane].dead):
             for line in await _lines(client, pane, start, position, raw):
-                print(f"{prefixes[pane]}{line}")
+                print(f"{panes[pane].prefix}{masked(line, panes[pane].values)}")
     sys.stdout.flush()
     return now
 

@@ -131,6 +131,11 @@ class CaveSpec(NamedTuple):
     secrets: tuple[Secret, ...] = ()
 
 
+def secrets_of(cave: CaveSpec) -> tuple[Secret, ...]:
+    """Those of a cave and of all its agents."""
+    return (*cave.secrets, *(one for agent in cave.agents for one in agent.secrets))
+
+
 class ProjectSpec(NamedTuple):
     """One caves file, resolved for the selected caves.
 

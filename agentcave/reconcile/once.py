@@ -199,13 +199,14 @@ async def act(
         try:
             lost = await _end_strays(seen) if strays else ()
             await work.run()
-            troubles = (*lost, *await _stillborn(sessions, seen))
+            troubles = (*lost, *await _stillborn(sessions, seen, work.hands))
             turn.rest()
             waited = await _wait(work.hands, seen, wait_for) if wait_for else ()
         finally:
             work.flush()
-    late = work.executor.late or any(isinstance(trouble, DeadlineExceeded) for trouble in waited)
-    return Outcome(tuple(work.executor.events()), (*troubles, *map(str, waited)), late)
+    late = work.executor.late or any(isinstance(why, DeadlineExceeded) for _, why in waited)
+    told = (work.hands.masked(str(why), cave) for cave, why in waited)
+    return Outcome(tuple(work.executor.events()), (*troubles, *told), late)
 
 
 class Work:
@@ -302,7 +303,7 @@ async def _end_strays(seen: Pass) -> tuple[str, ...]:
     return tuple(f"process {one.pid}, of no session, is left: {why}" for one, why in left.items())
 
 
-async def _stillborn(sessions: "TmuxSessionManager", seen: Pass) -> tuple[str, ...]:
+async def _stillborn(sessions: "TmuxSessionManager", seen: Pass, hands: "Hands") -> tuple[str, ...]:
     """Agents that were just started and have ended already, otherwise than completed."""
     started = {agent.key for agent in _starting(seen.plan)}
     if not started:
@@ -311,29 +312,31 @@ async def _stillborn(sessions: "TmuxSessionManager", seen: Pass) -> tuple[str, .
     for pane in (await sessions.panes()).values():
         ours = pane.stamp.uid == seen.desired.uid and pane.stamp.key in started
         if ours and pane.dead and pane.exit_status != 0:
-            ended.append(await _last_words(sessions, pane))
+            ended.append(await _last_words(sessions, pane, hands))
     return tuple(sorted(ended))
 
 
-async def _last_words(sessions: "TmuxSessionManager", pane: ObservedSession) -> str:
+async def _last_words(sessions: "TmuxSessionManager", pane: ObservedSession, hands: "Hands") -> str:
     """How an agent ended, and the last line that it printed."""
     name = "/".join(pane.stamp.key)
-    said = (await (await sessions.get_session(pane.stamp.session)).get_output()).splitlines()
-    line = next((line.strip() for line in reversed(said) if line.strip()), "")
+    said = await (await sessions.get_session(pane.stamp.session)).get_output()
+    lines = reversed(hands.heard(said, pane.stamp.cave).splitlines())
+    line = next((line.strip() for line in lines if line.strip()), "")
     how = ": ".join(filter(None, (end_text(pane.exit_status, pane.signal), brief(line))))
     return f"{name} ended at once: {how} (`agentcave logs {name}` shows why)"
 
 
-async def _wait(hands: "Hands", seen: Pass, condition: str) -> Sequence[CaveError]:
+async def _wait(hands: "Hands", seen: Pass, condition: str) -> Sequence[tuple[str, CaveError]]:
+    """The caves that did not get there, and why."""
     import anyio
 
-    troubles: list[CaveError] = []
+    troubles: list[tuple[str, CaveError]] = []
 
     async def one(agent: DesiredAgent) -> None:
         try:
             await hands.reach(agent, condition)
         except CaveError as exc:
-            troubles.append(exc)
+            troubles.append((agent.cave, exc))
 
     async with anyio.create_task_group() as tasks:
         for cave in seen.desired.caves.values():

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from caving import Cave, command_line_of, environment_of, eventually, pids
+from caving import Cave, command_line_of, environment_of, eventually, finish, pids
 
 SECRETS = {"A": "hush-env-1f0c", "B": "hush-file-2e1d", "C": "hush-command-3d2e"}
 FILE = """\
@@ -35,8 +35,8 @@ def test_secrets_reach_the_agent_in_its_environment(running: Cave) -> None:
 
 def test_no_secret_stays_in_any_file(running: Cave) -> None:
     ours = {running.home / "b.txt", running.home / "c.txt"}
-    leaks = [p for p in running.home.rglob("*") if p.is_file() and p not in ours and holds(p)]
-    assert leaks == []
+    found = [p for p in running.home.rglob("*") if p.is_file() and p not in ours and holds(p)]
+    assert found == []
 
 
 def test_no_secret_is_known_to_tmux(running: Cave) -> None:
@@ -97,5 +97,103 @@ def test_the_last_screen_of_a_stopped_agent_is_all_that_is_kept_of_it(running: C
     assert [p for name in folders for p in (running.state() / name).rglob("*")] == []
 
 
+TELLING = """\
+version: 1
+name: shop
+env_file: [{path: .env.caves}]
+caves:
+  api:
+    secrets:
+      A: {env: FROM_ENV}
+      B: {file: ../b.txt}
+      C: {command: [cat, HOME/c.txt]}
+    setup: [["true"], [HOME/bin/tell]]
+    agents: {shell: {type: command, command: [HOME/bin/tell], restart: {policy: never}}}
+"""
+TELL = """\
+echo "I have $A and $B"
+echo "I have $C and $D" >&2
+echo "last of all $C"
+"""
+"""A program that prints all its secrets, in its own words."""
+
+
+@pytest.fixture
+def telling(cave: Cave) -> Cave:
+    """Nothing runs yet; the last line of each program tells how it goes on."""
+    (cave.home / "b.txt").write_text("-----BEGIN-----\nhush-file-2e1d\nhush-line-two\n")
+    (cave.home / "c.txt").write_text(SECRETS["C"])
+    cave.write(".env.caves", "D=hush-env-file-4c3f\n")
+    cave.environ["FROM_ENV"] = SECRETS["A"]
+    cave.declare(TELLING.replace("HOME", str(cave.home)))
+    return cave
+
+
+def leaks(cave: Cave) -> list[Path]:
+    """The files of the history that hold a secret."""
+    return [path for path in cave.state().rglob("*") if path.is_file() and holds(path)]
+
+
+def test_what_a_failing_setup_prints_is_kept_and_shown_without_secrets(telling: Cave) -> None:
+    telling.program("tell", f"{TELL}exit 3")
+    done = telling.up("-v", code=1)
+    log = (telling.state() / "setup-api.log").read_text()
+    for text in (done.err, log):
+        assert "I have [redacted] and [redacted]" in text
+        assert "last of all [redacted]" in text
+    for words in (("ps",), ("ps", "--json"), ("events",), ("events", "--json"), ("plan",)):
+        shown = telling.try_run(*words, "--file", "caves.yaml")
+        assert "hush" not in shown.out + shown.err, words
+    assert "hush" not in done.out + done.err
+    assert "-----BEGIN" not in done.err
+    assert leaks(telling) == []
+
+
+def test_an_agent_that_ends_at_once_is_told_of_without_its_secrets(telling: Cave) -> None:
+    telling.program("tell", f'{TELL}[ -n "$TMUX" ] && exit 3; exit 0')
+    done = telling.up("--timeout", "30s", code=1)
+    assert "ended at once: exit 3" in done.err
+    assert "hush" not in done.out + done.err
+
+
+def test_logs_show_no_secret_of_an_agent_neither_now_nor_later(telling: Cave) -> None:
+    telling.program("tell", f'{TELL}[ -n "$TMUX" ] && exec sleep infinity; exit 0')
+    telling.up()
+    eventually(lambda: "last of all" in telling.screen("shop/api/shell"))
+    now = telling.run("logs", "--file", "caves.yaml").out
+    telling.run("down", "-f", "caves.yaml")
+    later = telling.run("logs", "--file", "caves.yaml").out
+    for text in (now, later):
+        assert "I have [redacted] and [redacted]" in text
+        assert "hush" not in text
+    assert leaks(telling) == []
+
+
+def test_a_git_hook_tells_no_secret_either(telling: Cave) -> None:
+    telling.program("tell", "exit 0")
+    said = '#!/bin/sh\necho "I have $FROM_ENV" >&2\nexit 3\n'
+    telling.write(".git/hooks/post-checkout", said, executable=True)
+    done = telling.up("-v", code=1)
+    assert "[redacted]" in done.err
+    assert "hush" not in done.out + done.err
+    assert leaks(telling) == []
+
+
 def holds(path: Path) -> bool:
     return b"hush-" in path.read_bytes()
+
+
+def test_logs_that_are_followed_show_no_secret(telling: Cave) -> None:
+    says = (
+        'while ! [ -e $HOME/go ]; do sleep 0.02; done\nwhile :; do echo "now $C"; sleep 0.02; done'
+    )
+    telling.program("tell", f'[ -n "$TMUX" ] || exit 0\necho begun\n{says}')
+    telling.up()
+    eventually(lambda: "begun" in telling.screen("shop/api/shell"))
+    following = telling.popen("logs", "-f", "--file", "caves.yaml")
+    assert following.stdout is not None
+    assert following.stdout.readline() == "begun\n"
+    (telling.home / "go").touch()
+    assert following.stdout.readline() == "now [redacted]\n"
+    following.terminate()
+    finish(following)

@@ -26,6 +26,9 @@ class Notes:
         self.order: list[str] = []
         self.now = self.most = 0
 
+    def masked(self, text: str, cave: str) -> str:
+        return text.replace("hush", "[redacted]")
+
     async def conditions(self, step: Step) -> None:
         if isinstance(error := self.failing.get(f"before {step.cave}"), Exception):
             raise error
@@ -164,3 +167,13 @@ def test_the_record_of_an_event_has_constant_keys() -> None:
         "error": None,
         "duration_ms": 250,
     }
+
+
+async def test_no_secret_is_in_what_is_told_of_a_failure() -> None:
+    notes = Notes({"db": CaveError("it said hush", "or hush"), "before top": CaveError("hush!")})
+    events = await executor(plan(step(1, "db"), step(2, "web", 1), step(3, "top")), notes).run()
+    assert [event.error for event in events] == [
+        "it said [redacted] (or [redacted])",
+        "since db/claude failed: it said [redacted] (or [redacted])",
+        "[redacted]!",
+    ]
