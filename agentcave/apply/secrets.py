@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import anyio
 
+from agentcave.config.files import foreign
 from agentcave.errors import CaveError
 from agentcave.hosts import Host, environment_of
 from agentcave.model.spec import Secret
@@ -63,6 +64,8 @@ class Secrets:
 
     def _at_hand(self, kind: str, source: str) -> bytes:
         if kind == "file":
+            if why := foreign(source):
+                raise CaveError(f"{source} {why}")
             return self._host.read_file(os.path.realpath(source), LIMIT)
         if source not in self._environ:
             raise CaveError(f"the variable {source} is not set here")

@@ -67,6 +67,34 @@ def _why(exc: OSError | ValueError) -> str:
             return "its name is not usable"
 
 
+def foreign(path: str) -> str | None:
+    """Why the content of this file cannot be trusted: somebody else may change it.
+
+    Links are followed; what is not there is nobody's.
+    """
+    found = _stat(path)
+    if found is None:
+        return None
+    if found.st_uid not in (0, os.getuid()):
+        return f"belongs to somebody else (user {found.st_uid})"
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        return "can be written by others (`chmod go-w` ends that)"
+    return None
+
+
+def is_open_to_others(path: str) -> bool:
+    """Whether others may read this file; links are followed."""
+    found = _stat(path)
+    return found is not None and bool(found.st_mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (OSError, ValueError):
+        return None
+
+
 def place(path: str, directory: str, home: str) -> str:
     """The absolute, normalised form of a path written in a file of ``directory``."""
     if path == "~" or path.startswith("~/"):

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from agentcave.model.spec import CaveSpec, ProjectSpec
+from agentcave.model.spec import CaveSpec, ProjectSpec, secrets_of
 
 from .document import Document
-from .files import RealPaths, Unreadable, place, read_regular
+from .files import RealPaths, Unreadable, foreign, is_open_to_others, place, read_regular
 from .placement import Placed, conflicts, place_problem, written_path
 from .problems import Flaw, Problem, spec_error
 from .typed import Typer
@@ -45,7 +45,7 @@ def resolve(
         caves=caves,
         declared=document.declared,
         env=env,
-        warnings=document.warnings,
+        warnings=(*document.warnings, *_readable(document, home, caves)),
     )
 
 
@@ -120,10 +120,23 @@ def _read_env_files(document: Document, home: str) -> tuple[dict[str, str], list
         except UnicodeDecodeError:
             problems.append(Problem(order, 1, 1, path, "env_file", "not valid UTF-8"))
             continue
+        if why := foreign(path):
+            problems.append(Problem(order, 1, 1, path, "env_file", why))
+            continue
         values_read, bad = parse_env(text)
         env.update(values_read)
         problems += [Problem(order, b.line, 1, path, "env_file", b.message) for b in bad]
     return env, problems
+
+
+def _readable(document: Document, home: str, caves: Sequence[CaveSpec]) -> Iterator[str]:
+    """A warning for each file of values that others may read."""
+    places = [place(written, document.directory, home) for written, _ in document.env_files]
+    secrets = (one for cave in caves for one in secrets_of(cave) if one.kind == "file")
+    places += (str(one.source) for one in secrets)
+    for path in dict.fromkeys(places):
+        if is_open_to_others(path):
+            yield f"{path} can be read by others: chmod 600 {path}"
 
 
 def _error(

@@ -1,11 +1,11 @@
 """What trust in a caves file binds: the bytes of all files that decide what is run."""
 
 import os
-import stat
 from collections.abc import Iterator, Mapping
 
 from agentcave.model.hashing import hmac_hex, sha256_hex
 
+from . import files
 from .document import Document
 from .dotenv import parse_env
 from .files import Unreadable, place, read_regular
@@ -33,16 +33,8 @@ def paths(document: Document, *, home: str | None = None) -> tuple[str, ...]:
 
 def foreign(document: Document) -> str | None:
     """Why no content of an input can be trusted: somebody else may change it."""
-    for path in paths(document):
-        try:
-            found = os.stat(path)
-        except OSError:
-            continue
-        if found.st_uid not in (0, os.getuid()):
-            return f"{path} belongs to somebody else (user {found.st_uid})"
-        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            return f"{path} can be written by others (`chmod go-w` ends that)"
-    return None
+    reasons = ((path, files.foreign(path)) for path in paths(document))
+    return next((f"{path} {why}" for path, why in reasons if why), None)
 
 
 def texts(document: Document, key: bytes, *, home: str | None = None) -> dict[str, str]:
