@@ -3,10 +3,16 @@
 import re
 
 _KEY = re.compile(
-    r"\bsk-ant-[A-Za-z0-9_-]{16,}"
-    r"|\bgh[pousr]_[A-Za-z0-9]{16,}"
+    r"\bsk-(?:ant|proj|svcacct|admin|or-v1)-[A-Za-z0-9_-]{16,}"  # Anthropic, OpenAI, OpenRouter
+    r"|\bsk-[A-Za-z0-9]{32,}"
+    r"|\bgh[pousr]_[A-Za-z0-9]{16,}"  # GitHub
     r"|\bgithub_pat_[A-Za-z0-9_]{16,}"
-    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|\bglpat-[A-Za-z0-9_-]{16,}"  # GitLab
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"  # Amazon
+    r"|\bAIza[A-Za-z0-9_-]{35}"  # Google
+    r"|\bxox[abeoprs]-[0-9][A-Za-z0-9-]{15,}"  # Slack
+    r"|\bnpm_[A-Za-z0-9]{36}\b"
+    r"|\bhf_[A-Za-z0-9]{30,}"  # Hugging Face
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*"
 )
 

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 from config_project import caves, problems, write
 
+from agentcave.config.suspicious import looks_like_a_key
+
 KEY = "sk-ant-api03-abcdefghijklmnop"
 
 
@@ -164,7 +166,17 @@ def test_a_problem_of_the_local_file_names_that_file(tmp_path: Path) -> None:
     [
         KEY,
         "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
+        "github_pat_" + "11ABCDEFG0" * 2 + "_" + "a1" * 20,
         "AKIAIOSFODNN7EXAMPLE",
+        "sk-proj-" + "a1B_-" * 12,
+        "sk-svcacct-" + "a1B_-" * 12,
+        "sk-" + "a1B2" * 12,
+        "xoxb-" + "1234567890-" * 2 + "a1B2" * 6,
+        "xoxp-" + "1234567890-" * 3 + "a1b2" * 8,
+        "glpat-" + "a1B_-" * 4,
+        "AIza" + "a1B_-" * 7,
+        "npm_" + "a1B2" * 9,
+        "hf_" + "aBcD" * 8 + "eF",
         "x -----BEGIN RSA PRIVATE KEY----- y",
     ],
 )
@@ -180,6 +192,24 @@ def test_what_looks_like_a_key_is_refused_and_never_repeated(tmp_path: Path, val
         assert value not in line
     lines = problems(tmp_path, f"'{value}': 1\ncaves: {{a: {{agents: {{demo: {{}}}}}}}}")
     assert all(value not in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "npm_config_registry_of_somebody_with_a_long_name_indeed",
+        "hf_transformers_cache_directory_for_all",
+        "sk-learn-" + "models-" * 6,
+        "task-" + "a1b2" * 9,
+        "AIza",
+        "xoxb-TOKEN",
+        "glpat-…",
+        "sk-proj-NAME",
+        "npm_" + "a1B2" * 12 + "_x",
+    ],
+)
+def test_what_only_begins_like_a_key_is_no_key(value: str) -> None:
+    assert not looks_like_a_key(value)
 
 
 def test_a_key_that_comes_in_by_a_variable_is_refused(tmp_path: Path) -> None:
