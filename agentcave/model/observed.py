@@ -88,7 +88,8 @@ class WorkspaceRecord(NamedTuple):
 class ObservedWorkspace(NamedTuple):
     """``problem`` says why it can be neither used nor made; ``origin`` what it would be made from.
 
-    ``half_made``: we began it, did not finish, and nothing in it is anybody's work.
+    ``half_made``: we began it, did not finish, and nothing in it is anybody's work. ``kept``: refs
+    that making it anew would leave for commits that only the deleted one before it has.
     """
 
     path: str
@@ -97,6 +98,7 @@ class ObservedWorkspace(NamedTuple):
     half_made: bool = False
     origin: str | None = None
     problem: str | None = None
+    kept: tuple[str, ...] = ()
 
 
 class SeedRecord(NamedTuple):

@@ -19,6 +19,9 @@ def prepared(draft: Draft, cave: DesiredCave) -> list[int] | None:
     if created:
         cause = "half made" if seen.half_made else "missing"
         before = [draft.add(CreateWorkspace(cave, seen.origin), name, cause)]
+        if seen.kept:
+            text = "commits on no branch that its deleted workspace had are kept"
+            draft.note(name, f"{text}: {', '.join(seen.kept)}")
     else:
         _note_new_only(draft, cave)
     if setup := _setup(draft, cave, created):

@@ -66,9 +66,24 @@ def unborn(common: str, reason: str) -> Iterator[str]:
             yield admin
 
 
+def registrations(common: str, path: str) -> Iterator[str]:
+    """The administrative directories that say that their worktree is at a real ``path``."""
+    folder = os.path.join(common, "worktrees")
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        admin = os.path.join(folder, name)
+        named = (_read(os.path.join(admin, "gitdir")) or "").removesuffix("\n")
+        if os.path.normpath(os.path.join(admin, named)) == os.path.join(path, ".git"):
+            yield admin
+
+
 def lock_reason(uid: str, cave: str) -> str:
     """The stamp of a worktree: git keeps it from the moment the worktree is registered."""
     return f"agentcave {uid} {cave}"
+
+
+def real_path(path: str) -> str:
+    """A worktree's path as git registers it; the last part is never followed."""
+    return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 
 class Admin(NamedTuple):

@@ -9,6 +9,9 @@ from agentcave.hosts.base import Host
 from agentcave.model.observed import ObservedWorkspace, WorkspaceRecord
 from agentcave.model.spec import WorkspaceSpec
 from agentcave.workspaces import judge
+from agentcave.workspaces.checkouts import lock_reason, real_path
+from agentcave.workspaces.git import Git
+from agentcave.workspaces.kept import doomed, keepable
 from agentcave.workspaces.survey import survey
 
 Records = Mapping[str, WorkspaceRecord]
@@ -91,6 +94,26 @@ def _by_git(
             for cave, spec in unclear.items()
         }
     return {
-        cave: judge.judge(world, directory, uid, cave, spec, records.get(cave))
+        cave: _keeping(
+            Git(host, world.toplevel),
+            world.common,
+            lock_reason(uid, cave),
+            spec,
+            judge.judge(world, directory, uid, cave, spec, records.get(cave)),
+        )
         for cave, spec in unclear.items()
     }
+
+
+def _keeping(
+    main: Git, common: str, reason: str, spec: WorkspaceSpec, seen: ObservedWorkspace
+) -> ObservedWorkspace:
+    """The same with the refs that making it anew would leave for commits of the one before."""
+    gone = not seen.exists or (seen.half_made and judge.holds_nothing(spec.path))
+    if spec.type != "worktree" or seen.problem or not gone:
+        return seen
+    try:
+        found = [keepable(main, reason, a) for a in doomed(common, real_path(spec.path), reason)]
+    except CaveError as refusal:
+        return seen._replace(problem=str(refusal))
+    return seen._replace(kept=tuple(ref for refs in found for ref in refs))

@@ -20,7 +20,7 @@ def of_worktree(git: Git, branch: str | None) -> Iterator[str]:
     kept = git.observe("reflog", "show", "--format=^%H", f"refs/heads/{branch}", accept=(0, 128))
     if count := _commits(git, been + kept, "--not", "--all"):
         yield f"{count} commit{_s(count)} on no branch, which a detached HEAD had"
-    yield from _modules(_directory(git))
+    yield from modules_of(_directory(git))
 
 
 def of_clone(git: Git) -> Iterator[str]:
@@ -41,7 +41,7 @@ def of_clone(git: Git) -> Iterator[str]:
         yield f"tag {os.fsdecode(lone[0].split(b' ', 1)[1])} is nowhere else"
     if len(git.observe("worktree", "list", "--porcelain").split(b"worktree ")) > 2:
         yield "it has worktrees of its own"
-    yield from _modules(directory)
+    yield from modules_of(directory)
     yield from _files(directory, main, "lfs/objects", "large file")
     yield from _files(directory, main, "hooks", "hook")
 
@@ -72,7 +72,7 @@ def _directory(git: Git) -> str:
     return os.fsdecode(git.observe("rev-parse", "--absolute-git-dir").removesuffix(b"\n"))
 
 
-def _modules(directory: str) -> Iterator[str]:
+def modules_of(directory: str) -> Iterator[str]:
     """Repositories of submodules stay here when they are deinitialised, with all their commits."""
     folder = os.path.join(directory, "modules")
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []

@@ -18,10 +18,13 @@ from agentcave.workspaces.checkouts import (
     lock_reason,
     parse_checkouts,
     read_admin,
+    real_path,
+    registrations,
     unborn,
 )
 from agentcave.workspaces.git import Git, GitFailed, patiently
 from agentcave.workspaces.judge import holds_nothing
+from agentcave.workspaces.kept import keep
 from agentcave.workspaces.recover import drop_abandoned, require_nothing_foreign, wait_until_quiet
 from agentcave.workspaces.survey import Survey, common_of
 from agentcave.workspaces.trees import remove_path
@@ -69,8 +72,9 @@ def _ours(path: str, reason: str) -> Admin | None:
 async def _register(main: Git, reason: str, spec: WorkspaceSpec, world: Survey) -> None:
     async with _turn(world.common):
         for admin in unborn(world.common, reason):
+            await keep(main, reason, admin)
             remove_path(admin)
-        if os.path.lexists(spec.path) or world.at(_real(spec.path)):
+        if os.path.lexists(spec.path) or world.at(real_path(spec.path)):
             await _forget(main, spec.path, reason)
         os.makedirs(os.path.dirname(spec.path), exist_ok=True)
         command = ("worktree", "add", "--quiet", "--no-checkout", "--lock", "--reason", reason)
@@ -98,11 +102,13 @@ def _starting_point(main: Git, spec: WorkspaceSpec, world: Survey) -> tuple[str,
 
 async def _forget(main: Git, path: str, reason: str) -> None:
     """Drop git's registration of this one path when nothing is left, or was ever, in it."""
+    real = real_path(path)
+    for admin in registrations(common_of(main), real):
+        await keep(main, reason, admin)
     if os.path.lexists(path):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(path, ".git"))
         os.rmdir(path)
-    real = _real(path)
     found = _still_registered(main, real)
     if found is None:
         return
@@ -114,11 +120,6 @@ async def _forget(main: Git, path: str, reason: str) -> None:
     if found.lock is not None:
         await main.run("worktree", "unlock", "--", real, timeout=60.0)
     await main.run("worktree", "remove", "--", real, timeout=60.0)
-
-
-def _real(path: str) -> str:
-    """As git registered it; the last part is never followed."""
-    return os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
 
 
 def _still_registered(main: Git, real: str) -> Checkout | None:
@@ -184,4 +185,4 @@ async def forget_worktree(main: Git, path: str, reason: str) -> None:
     import anyio
 
     async with _turn(await anyio.to_thread.run_sync(common_of, main)):
-        await _forget(main, _real(path), reason)
+        await _forget(main, real_path(path), reason)

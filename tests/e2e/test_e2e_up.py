@@ -109,6 +109,21 @@ def test_an_agent_whose_workspace_was_deleted_gets_a_new_one_and_moves_in(cave: 
     assert (done.out, cave.up().out) == ("shop: 1 restarted\n", "shop: 1 unchanged\n")
 
 
+def test_commits_that_only_a_deleted_workspace_had_are_kept_and_told(cave: Cave) -> None:
+    cave.up()
+    work = str(cave.workspace())
+    cave.git("-C", work, "checkout", "-q", "--detach")
+    cave.git("-C", work, "commit", "-q", "--allow-empty", "-m", "on no branch")
+    lost = cave.git("-C", work, "rev-parse", "HEAD").strip()
+    shutil.rmtree(work)
+    kept = f"are kept: refs/agentcave/kept/api/{lost[:12]}"
+    assert kept in cave.run("plan", "-f", "caves.yaml").out
+    assert cave.git("for-each-ref", "refs/agentcave") == ""
+    assert kept in cave.up().err
+    assert cave.git("log", "-1", "--format=%s", lost) == "on no branch\n"
+    assert lost in cave.git("for-each-ref", "refs/agentcave")
+
+
 def test_a_changed_seed_is_renewed_and_an_edited_one_is_kept(cave: Cave) -> None:
     text = "context: {{plan.md: {{text: {0}}}, background.md: {{text: {0}}}}}"
     cave.declare(cave_with(text.format("one")))
