@@ -71,9 +71,22 @@ def registrations(common: str, path: str) -> Iterator[str]:
     folder = os.path.join(common, "worktrees")
     for name in os.listdir(folder) if os.path.isdir(folder) else ():
         admin = os.path.join(folder, name)
-        named = (_read(os.path.join(admin, "gitdir")) or "").removesuffix("\n")
-        if os.path.normpath(os.path.join(admin, named)) == os.path.join(path, ".git"):
+        if place_of(admin) == path:
             yield admin
+
+
+def place_of(admin: str) -> str | None:
+    """Where an administrative directory says that its worktree is."""
+    named = _read(os.path.join(admin, "gitdir"))
+    if not named:
+        return None
+    return os.path.dirname(os.path.normpath(os.path.join(admin, named.removesuffix("\n"))))
+
+
+def leads_to(path: str, admin: str) -> bool:
+    """Whether the ``.git`` file of the directory at ``path`` names this administrative one."""
+    directory = _named_by(path)
+    return directory is not None and os.path.realpath(directory) == os.path.realpath(admin)
 
 
 def lock_reason(uid: str, cave: str) -> str:
@@ -102,10 +115,9 @@ def read_admin(path: str) -> Admin | None:
 
     Both sides must name each other, so that a planted ``.git`` file cannot borrow a lock.
     """
-    text = _read(os.path.join(path, ".git"))
-    if text is None or not text.startswith("gitdir: "):
+    directory = _named_by(path)
+    if directory is None:
         return None
-    directory = os.path.join(path, text.removeprefix("gitdir: ").removesuffix("\n"))
     back = _read(os.path.join(directory, "gitdir"))
     if back is None:
         return None
@@ -114,6 +126,13 @@ def read_admin(path: str) -> Admin | None:
         return None
     lock = _read(os.path.join(directory, "locked"))
     return Admin(directory, None if lock is None else lock.removesuffix("\n"))
+
+
+def _named_by(path: str) -> str | None:
+    text = _read(os.path.join(path, ".git"))
+    if text is None or not text.startswith("gitdir: "):
+        return None
+    return os.path.join(path, text.removeprefix("gitdir: ").removesuffix("\n"))
 
 
 def _read(path: str) -> str | None:

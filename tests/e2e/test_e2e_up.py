@@ -120,8 +120,19 @@ def test_commits_that_only_a_deleted_workspace_had_are_kept_and_told(cave: Cave)
     assert kept in cave.run("plan", "-f", "caves.yaml").out
     assert cave.git("for-each-ref", "refs/agentcave") == ""
     assert kept in cave.up().err
-    assert cave.git("log", "-1", "--format=%s", lost) == "on no branch\n"
+    assert cave.git("log", "-1", "--format=%s", lost) == "on no branch"
     assert lost in cave.git("for-each-ref", "refs/agentcave")
+
+
+def test_a_workspace_that_was_moved_is_refused_with_the_way_back(cave: Cave) -> None:
+    cave.up()
+    before, moved = cave.agents(), cave.root / "elsewhere"
+    cave.workspace().rename(moved)
+    assert f"was moved to {moved} (move it back to {cave.workspace()}" in cave.up(code=1).err
+    assert not cave.workspace().exists()
+    assert cave.agents() == before
+    moved.rename(cave.workspace())
+    assert cave.up().out == "shop: 1 unchanged\n"
 
 
 def test_a_changed_seed_is_renewed_and_an_edited_one_is_kept(cave: Cave) -> None:

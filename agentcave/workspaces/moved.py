@@ -1,0 +1,54 @@
+"""A worktree that somebody moved looks deleted from where it was, and goes on living elsewhere."""
+
+import os
+from collections.abc import Iterator
+
+from agentcave.hosts.processes import working_directory
+from agentcave.workspaces.checkouts import leads_to, place_of
+from agentcave.workspaces.removal import EMPTY
+
+NEAR = 4
+"""How many of the folders around its old place are looked through."""
+
+
+def moved_to(admin: str) -> str | None:
+    """Where the worktree of ``admin`` is instead of where that says; None when none is found.
+
+    It is found near its old place and wherever a process works in it. One that was moved far away
+    and left alone cannot be told from a deleted one: nothing in git's folder knows the new place.
+    """
+    path = place_of(admin)
+    return (
+        next((place for place in _places(path) if leads_to(place, admin)), None) if path else None
+    )
+
+
+def _places(path: str) -> Iterator[str]:
+    """No folder twice, and none that a removal of ours has moved aside."""
+    seen = {path}
+    for place in (*_worked_in(), *_near(path)):
+        if place not in seen and EMPTY not in os.path.basename(place):
+            seen.add(place)
+            yield place
+
+
+def _worked_in() -> Iterator[str]:
+    pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
+    for directory in {working_directory(pid) or "" for pid in pids}:
+        yield from _around(directory)
+
+
+def _around(directory: str) -> Iterator[str]:
+    while directory not in ("", "/"):
+        yield directory
+        directory = os.path.dirname(directory)
+
+
+def _near(path: str) -> Iterator[str]:
+    folder = path
+    for _ in range(NEAR):
+        folder = os.path.dirname(folder)
+        try:
+            yield from (os.path.join(folder, name) for name in os.listdir(folder))
+        except OSError:  # it cannot be looked into: then nobody moved anything there
+            continue
