@@ -65,7 +65,10 @@ def describe(step: Step, file: str) -> str:
             spec = cave.spec.workspace
             where = _relative(spec.path, file)
             branch = f" on {spec.branch}" if spec.branch else ""
-            return f"create {spec.type} {where}{branch}" + (f" from {origin}" if origin else "")
+            start = f" from {origin}" if origin else ""
+            copied = f", copy {', '.join(spec.copy)}" if spec.copy else ""
+            linked = f", link {', '.join(spec.link)}" if spec.link else ""
+            return f"create {spec.type} {where}{branch}{start}{copied}{linked}"
         case RunSetup(cave):
             return f"run setup ({counted(len(cave.spec.setup), 'command')})"
         case SeedContext(_, changes):

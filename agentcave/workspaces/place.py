@@ -22,15 +22,16 @@ def place(main: str, workspace: str, copy: Iterable[str], link: Iterable[str]) -
     """
     placed = {}
     for relative in copy:
-        source = _source(main, workspace, relative)
+        source = source_of(main, workspace, relative)
         placed[os.path.normpath(relative)] = _put(workspace, relative, source, fingerprint(source))
     for relative in link:
-        source = _source(main, workspace, relative)
+        source = source_of(main, workspace, relative)
         placed[os.path.normpath(relative)] = _put(workspace, relative, source, f"link:{source}")
     return placed
 
 
-def _source(main: str, workspace: str, relative: str) -> str:
+def source_of(main: str, workspace: str, relative: str) -> str:
+    """What an entry is copied from or leads to. Raises CaveError when it may be neither."""
     if not relative or os.path.isabs(relative) or ".." in relative.split("/"):
         raise CaveError(f"cannot place {relative!r}: it is not a plain relative path")
     root = os.path.realpath(main)

@@ -30,12 +30,14 @@ async def create(
     import anyio
 
     from agentcave.workspaces.place import place
+    from agentcave.workspaces.unignored import keep_out
 
     if observed.problem:
         raise CaveError(f"cannot make the workspace of {cave}: {observed.problem}")
     main, base = directory, None
     if spec.type != "directory":
         main, base = await _make(host, directory, uid, cave, spec, observed)
+        await anyio.to_thread.run_sync(keep_out, Git(host, spec.path), main, spec)
     placed = await anyio.to_thread.run_sync(place, main, spec.path, spec.copy, spec.link)
     setup = observed.record.setup if observed.record else None
     return WorkspaceRecord(

@@ -64,6 +64,13 @@ def test_a_plan_says_for_each_cave_what_is_done_and_why() -> None:
         1 to create, 1 to restart, 1 to update, 1 to remove, 1 refused, 1 held, 1 unchanged""")
 
 
+def test_a_plan_shows_what_is_copied_and_linked_into_a_new_workspace() -> None:
+    api = cave("api")
+    api = api._replace(workspace=api.workspace._replace(copy=(".env", "certs"), link=("data",)))
+    shown = render_plan(plan(wanted(api), workspaces={"api": missing("api")}))
+    assert " on cave/api from main@3f2c1d, copy .env, certs, link data\n" in shown
+
+
 def test_a_plan_without_steps_is_its_summary() -> None:
     assert render_plan(plan(wanted(cave("api")), running(cave("api")))) == dedent("""\
         shop  caves.yaml  1 cave
