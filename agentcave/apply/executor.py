@@ -23,9 +23,16 @@ class Performer(Protocol):
         """Wait for what the step needs beyond the steps before it."""
         ...
 
-    async def perform(self, step: Step) -> None: ...
+    async def perform(self, step: Step) -> tuple[str, ...]:
+        """Do it; the context files that stay as the agent has just made them."""
+        ...
+
     def is_done(self, step: Step) -> bool:
         """Whether others have done it meanwhile. Raises CaveError when they want it otherwise."""
+        ...
+
+    def masked(self, text: str, cave: str) -> str:
+        """The text without any secret that it knows of."""
         ...
 
 
@@ -49,10 +56,6 @@ class Always:
 
 
 ALWAYS = Always()
-
-    def masked(self, text: str, cave: str) -> str:
-        """The text without any secret that it knows of."""
-        ...
 
 
 class Executor:
@@ -125,11 +128,12 @@ class Executor:
             finally:
                 self._waiting.remove(step.id)
 
-    async def _perform(self, step: Step) -> None:
+    async def _perform(self, step: Step) -> tuple[str, ...]:
         self._at_work += 1
         try:
-            if not (await self.turn.resume() and self._performer.is_done(step)):
-                await self._performer.perform(step)
+            if await self.turn.resume() and self._performer.is_done(step):
+                return ()
+            return await self._performer.perform(step)
         finally:
             self._at_work -= 1
 
@@ -147,7 +151,7 @@ class Executor:
             async with self._few if isinstance(step.action, SeedContext) else self._places:
                 self._emit(Event(self._clock(), step, "started"))
                 began = time.monotonic()
-                await self._perform(step)
+                kept = await self._perform(step)
         except CaveError as exc:
             self.late = self.late or isinstance(exc, DeadlineExceeded)
             why = self._performer.masked(str(exc), step.cave)
@@ -156,8 +160,15 @@ class Executor:
             where = f"{exc.filename}: " if exc.filename else ""
             self._report(step, "failed", f"{where}{exc.strerror}", time.monotonic() - began)
         else:
-            self._report(step, "done", None, time.monotonic() - began)
+            self._report(step, "done", None, time.monotonic() - began, kept)
 
-    def _report(self, step: Step, result: Result, error: str | None, seconds: float = 0.0) -> None:
-        event = self.results[step.id] = Event(self._clock(), step, result, error, seconds)
+    def _report(
+        self,
+        step: Step,
+        result: Result,
+        error: str | None,
+        seconds: float = 0.0,
+        kept: tuple[str, ...] = (),
+    ) -> None:
+        event = self.results[step.id] = Event(self._clock(), step, result, error, seconds, kept)
         self._emit(event)

@@ -22,6 +22,7 @@ from agentcave.model.observed import (
     Intent,
     Key,
     ObservedSession,
+    SeedChange,
     SeedRecord,
     WorkspaceRecord,
 )
@@ -141,16 +142,14 @@ class Hands:
         workdir = self._launches.workdir(spec, agent.spec)
         return Probe(self._tools.host, agent, session, workdir, environment)
 
-    async def perform(self, step: Step) -> None:
+    async def perform(self, step: Step) -> tuple[str, ...]:
         match step.action:
             case CreateWorkspace(cave):
                 await self._create(cave)
             case RunSetup(cave):
                 await self._setup(cave)
             case SeedContext(cave, changes):
-                name, path = cave.spec.name, cave.spec.workspace.path
-                known = self._tools.seeds.get(name, {})
-                self._seeds[name] = {**known, **context.write(path, cave.spec, changes, known)}
+                return self._seed(cave, changes)
             case StartSession(agent, dead):
                 await self._start(agent, dead)
             case RestartSession(agent, running, _):
@@ -170,6 +169,14 @@ class Hands:
                 await self._remove(name, record)
             case _:
                 assert_never(step.action)
+        return ()
+
+    def _seed(self, cave: DesiredCave, changes: Sequence[SeedChange]) -> tuple[str, ...]:
+        name, path = cave.spec.name, cave.spec.workspace.path
+        known = self._tools.seeds.get(name, {})
+        written = context.write(path, cave.spec, changes, known)
+        self._seeds[name] = {**known, **written}
+        return tuple(change.name for change in changes if change.name not in written)
 
     def is_done(self, step: Step) -> bool:
         """Of what waits for others, only starts come after a wait."""

@@ -95,7 +95,7 @@ def dry_run(args: argparse.Namespace, plan: Plan) -> int:
 def report(args: argparse.Namespace, plan: Plan, outcome: Outcome) -> int:
     """Say what became of a plan; the exit code says it too."""
     from agentcave.report.json import outcome_json
-    from agentcave.report.outcome import failures, render_outcome
+    from agentcave.report.outcome import failures, notes, render_outcome
 
     if getattr(args, "json", False):
         print(outcome_json(plan, outcome.events))
@@ -103,7 +103,7 @@ def report(args: argparse.Namespace, plan: Plan, outcome: Outcome) -> int:
         for line in failures(outcome.events, plan.file):
             print(paint(line, "31", colored(args)), file=sys.stderr)
         if not args.quiet:
-            for cave, note in plan.notes:
+            for cave, note in notes(plan, outcome.events):
                 say(args, f"{cave}: {note}")
             print(render_outcome(plan, outcome.events))
     for trouble in outcome.troubles:

@@ -11,11 +11,15 @@ if TYPE_CHECKING:
 
 
 def plan_json(plan: Plan) -> str:
-    return _document(plan, [_step(step, step.outcome, step.error) for step in plan.steps])
+    steps = [_step(step, step.outcome, step.error) for step in plan.steps]
+    return _document(plan, steps, plan.notes)
 
 
 def outcome_json(plan: Plan, events: "Sequence[Event]") -> str:
-    return _document(plan, [_step(event.step, event.result, event.error) for event in events])
+    from agentcave.report.outcome import notes
+
+    steps = [_step(event.step, event.result, event.error) for event in events]
+    return _document(plan, steps, notes(plan, events))
 
 
 def dumps(value: Any) -> str:
@@ -23,7 +27,7 @@ def dumps(value: Any) -> str:
     return json.dumps(value, indent=2)
 
 
-def _document(plan: Plan, steps: list[dict[str, Any]]) -> str:
+def _document(plan: Plan, steps: list[dict[str, Any]], notes: Sequence[tuple[str, str]]) -> str:
     return dumps(
         {
             "project": plan.project,
@@ -31,7 +35,7 @@ def _document(plan: Plan, steps: list[dict[str, Any]]) -> str:
             "file": plan.file,
             "steps": steps,
             "summary": plan.summary(),
-            "notes": [{"cave": cave, "note": note} for cave, note in plan.notes],
+            "notes": [{"cave": cave, "note": note} for cave, note in notes],
         }
     )
 

@@ -1,7 +1,7 @@
 """Passes over sessions in memory: real history, real files, no terminal."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +14,13 @@ from agentcave.apply.perform import Hands
 from agentcave.apply.tools import Tools
 from agentcave.hosts import LocalHost
 from agentcave.model.desired import Desired, Request, Wanted
-from agentcave.model.observed import Observed, ObservedContext, ObservedSession, ObservedWorkspace
+from agentcave.model.observed import (
+    Observed,
+    ObservedContext,
+    ObservedSession,
+    ObservedWorkspace,
+    SeedRecord,
+)
 from agentcave.model.spec import AgentSpec, CaveSpec, WorkspaceSpec
 from agentcave.plan.desire import desire
 from agentcave.plan.diff import diff
@@ -63,12 +69,25 @@ class Bench(NamedTuple):
         folder = self.state.folder
         return remember_talks(LocalHost(), server, folder, desired, observed, self.environ)
 
-    async def hands(self, desired: Desired, timeout: float = 10.0) -> Hands:
+    async def hands(
+        self,
+        desired: Desired,
+        timeout: float = 10.0,
+        seeds: Mapping[str, Mapping[str, SeedRecord]] | None = None,
+    ) -> Hands:
         observed = await self.seen(desired)
         host, key = LocalHost(), plan_world.KEY
         return Hands(
             Tools(
-                host, self.sessions, self.state, self.environ, desired, observed, {}, key, timeout
+                host,
+                self.sessions,
+                self.state,
+                self.environ,
+                desired,
+                observed,
+                seeds or {},
+                key,
+                timeout,
             )
         )
 

@@ -33,7 +33,7 @@ class Notes:
         if isinstance(error := self.failing.get(f"before {step.cave}"), Exception):
             raise error
 
-    async def perform(self, step: Step) -> None:
+    async def perform(self, step: Step) -> tuple[str, ...]:
         self.now += 1
         self.most = max(self.most, self.now)
         await anyio.lowlevel.checkpoint()
@@ -43,6 +43,7 @@ class Notes:
         if step.cave in self.failing:
             raise self.failing[step.cave]
         self.order.append(step.cave)
+        return ()
 
 
 def step(

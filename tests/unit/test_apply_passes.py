@@ -9,12 +9,22 @@ from apply_world import anyio_backend as anyio_backend
 from apply_world import bench as bench
 from plan_world import agent
 
+from agentcave import context
 from agentcave.apply.events import Event
+from agentcave.apply.executor import Executor
 from agentcave.errors import CaveError, DeadlineExceeded
 from agentcave.model.desired import Request
-from agentcave.model.spec import Dependency, ReadySpec, RestartSpec, Secret, StopKey, StopSpec
-from agentcave.plan.actions import RunSetup
-from agentcave.plan.plan import Step
+from agentcave.model.spec import (
+    Dependency,
+    ReadySpec,
+    RestartSpec,
+    Secret,
+    Seed,
+    StopKey,
+    StopSpec,
+)
+from agentcave.plan.actions import RunSetup, SeedContext
+from agentcave.plan.plan import Plan, Step
 
 KEY = ("api", "claude")
 RESTART = Request(only=frozenset({KEY}), restart=frozenset({KEY}), cause="restart")
@@ -324,6 +334,34 @@ async def test_waiting_for_completion_has_a_deadline(bench: Bench) -> None:
     hands = await bench.hands(desired, timeout=0.05)
     with pytest.raises(DeadlineExceeded, match=r"not completed within 0\.05 s"):
         await hands.reach(desired.caves["db"].agents[0], "completed")
+
+
+# The Working Context.
+
+
+async def test_a_file_that_the_agent_edits_after_the_look_is_told_as_kept(bench: Bench) -> None:
+    for text, edited, kept in (("one", False, ()), ("two", True, ("plan.md",))):
+        seed = Seed("plan.md", text=text)
+        spec = bench.cave("api", context=(seed, seed._replace(name="notes.md")))
+        desired = bench.desired(spec)
+        hands = await bench.hands(desired, seeds=bench.state.seeds())
+        known = bench.state.seeds().get("api", {})
+        changes = context.observe(spec.workspace.path, spec, known)[0].changes
+        if edited:
+            Path(spec.workspace.path, ".cave", "plan.md").write_text("mine")
+        step = Step(1, SeedContext(desired.caves["api"], changes), "api", None, "source changed")
+        (event,) = await Executor(
+            Plan("shop", "u1", "caves.yaml", ("api",), (step,)), hands, hands_off
+        ).run()
+        hands.record([])
+        assert (event.result, event.kept) == ("done", kept)
+    assert Path(spec.workspace.path, ".cave", "plan.md").read_text() == "mine"
+    assert Path(spec.workspace.path, ".cave", "notes.md").read_text() == "two"
+    assert event.record()["cause"] == "source changed; plan.md kept: the agent has just edited it"
+
+
+def hands_off(_: Event) -> None:
+    """Nobody watches."""
 
 
 # Setup.

@@ -10,7 +10,7 @@ from agentcave.apply.events import Event, Result
 from agentcave.model.observed import ObservedContext, SeedChange
 from agentcave.plan.plan import Plan
 from agentcave.report.json import outcome_json, plan_json
-from agentcave.report.outcome import failures, render_outcome
+from agentcave.report.outcome import failures, notes, render_outcome
 from agentcave.report.plan import render_plan, render_summary
 
 
@@ -172,6 +172,20 @@ def test_the_outcome_is_one_line_that_counts_what_became_of_the_caves() -> None:
     assert render_outcome(one, ended(one, web="skipped", api="failed")) == (
         "shop: 1 unchanged, 2 failed"
     )
+
+
+def test_a_seed_that_was_kept_after_all_is_not_told_as_updated() -> None:
+    changes = tuple(SeedChange(name, "update", "source changed") for name in ("a.md", "b.md"))
+    docs = cave("docs")
+    one = plan(wanted(docs), running(docs), contexts={"docs": ObservedContext(changes)})
+
+    def kept(*names: str) -> list[Event]:
+        return [event._replace(kept=names) for event in ended(one)]
+
+    assert render_outcome(one, kept()) == render_outcome(one, kept("a.md")) == "shop: 1 updated"
+    assert render_outcome(one, kept("a.md", "b.md")) == "shop: 1 unchanged"
+    assert notes(one, kept("a.md")) == [("docs", "a.md kept: the agent has just edited it")]
+    assert "a.md kept" in json.loads(outcome_json(one, kept("a.md")))["notes"][0]["note"]
 
 
 def test_an_outcome_of_nothing_says_so() -> None:
