@@ -2,7 +2,8 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from agentcave import config
 from agentcave.cli import project as projects
@@ -19,7 +20,7 @@ class Declared:
 
     def __init__(self, args: argparse.Namespace, located: projects.Located, state: State) -> None:
         self._args, self._located, self._state = args, located, state
-        self._files = frozenset((*located.files, _local(located)))
+        self._files = _with_targets(located.files, [_local(located)])
         self._seen: dict[str, tuple[int, ...] | None] = {}
         self._spec: ProjectSpec | None = None
         self._failed = False
@@ -45,7 +46,7 @@ class Declared:
     def _resolved(self) -> ProjectSpec:
         document = projects.load(self._located)
         inputs = trust.paths(document)
-        self._files = frozenset((*self._files, *inputs))
+        self._files = _with_targets(self._files, inputs)
         if not is_trusted(self._located, document, self._state):
             raise NotTrusted(
                 f"{document.file} has changed since it was trusted, and is kept as it was then",
@@ -54,12 +55,19 @@ class Declared:
         names = _selected(self._args, document)
         spec = projects.resolve(document, names)
         sources = {seed.file for cave in spec.caves for seed in cave.context if seed.file}
-        self._files = frozenset((*self._located.files, _local(self._located), *inputs, *sources))
+        local = _local(self._located)
+        self._files = _with_targets(self._located.files, [local], inputs, sources)
         return spec
 
 
 def _selected(args: argparse.Namespace, document: config.Document) -> Sequence[str]:
     return config.select(document, args.caves, profiles=args.profile, dependencies=not args.no_deps)
+
+
+def _with_targets(*paths: Iterable[str]) -> frozenset[str]:
+    """These, and what those among them that are links lead to: a change is made there."""
+    named = frozenset(chain(*paths))
+    return named | {os.path.realpath(path) for path in named}
 
 
 def _local(located: projects.Located) -> str:

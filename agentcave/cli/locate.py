@@ -15,7 +15,7 @@ from agentcave.tmux import Server
 
 
 class Located(NamedTuple):
-    """The caves files, real paths; ``found`` when by search and not by name. () for none."""
+    """The caves files as config names them; ``found`` when by search and not by name."""
 
     files: tuple[str, ...]
     found: bool
@@ -68,7 +68,9 @@ def absolute(path: str) -> str:
 
 def _real(path: str) -> str:
     """Raises UsageError for a path that cannot be written down as text."""
-    real = os.path.realpath(path)
+    from agentcave.config.files import named
+
+    real = named(path)
     try:
         real.encode()
     except UnicodeEncodeError as exc:

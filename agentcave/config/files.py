@@ -10,7 +10,7 @@ class Unreadable(Exception):
 
 
 class Source(NamedTuple):
-    """One caves file as it was read: ``path`` is real."""
+    """One caves file as it was read; ``path`` as ``named`` tells it."""
 
     path: str
     data: bytes
@@ -18,6 +18,19 @@ class Source(NamedTuple):
     @property
     def directory(self) -> str:
         return os.path.dirname(self.path)
+
+
+def named(path: str) -> str:
+    """Where a caves file is: in the real directory of its name, be it a link to one elsewhere.
+
+    The project is where the name lies. Two names in one directory are one file.
+    """
+    real = os.path.realpath(path)
+    folder, name = os.path.split(path)
+    folder = os.path.realpath(folder)
+    if name in ("", ".", "..") or os.path.dirname(real) == folder:
+        return real
+    return os.path.join(folder, name)
 
 
 def read_regular(path: str, limit: int) -> bytes:

@@ -7,7 +7,7 @@ from agentcave.errors import SpecError, UsageError
 
 from . import cache as stored
 from .document import Document
-from .files import Source, Unreadable, read_regular
+from .files import Source, Unreadable, named, read_regular
 from .problems import printable, shown
 
 NAMES = ("caves.yaml", "caves.yml")
@@ -57,10 +57,10 @@ def load(files: Sequence[str], *, cache: str | None = None) -> Document:
 def _read(files: Sequence[str]) -> list[Source]:
     if not files:
         raise UsageError("no caves file is named", "name one with --file")
-    paths = list(dict.fromkeys(os.path.realpath(file) for file in files))
+    paths = list(dict.fromkeys(named(file) for file in files))
     local = os.path.join(os.path.dirname(paths[0]), LOCAL)
-    if os.path.lexists(local) and os.path.realpath(local) not in paths:
-        paths.append(os.path.realpath(local))
+    if os.path.lexists(local) and named(local) not in paths:
+        paths.append(named(local))
     sources: list[Source] = []
     problems: list[str] = []
     for path in paths:

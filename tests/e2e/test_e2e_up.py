@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 
-from caving import SLEEPER, Cave, Terminal, alive, eventually, snapshot
+from caving import ONE_CAVE, SLEEPER, Cave, Terminal, alive, eventually, snapshot
 
 LOGGED = 'printf "%s\\n" "$*" >>"{log}"; exec {program} "$@"'
 
@@ -122,6 +122,22 @@ def test_commits_that_only_a_deleted_workspace_had_are_kept_and_told(cave: Cave)
     assert kept in cave.up().err
     assert cave.git("log", "-1", "--format=%s", lost) == "on no branch"
     assert lost in cave.git("for-each-ref", "refs/agentcave")
+
+
+def test_a_file_that_is_a_link_declares_the_project_that_the_link_is_in(cave: Cave) -> None:
+    dotfiles = cave.home / "dotfiles"
+    cave.git("init", "-q", str(dotfiles))
+    (cave.root / "caves.yaml").rename(dotfiles / "shop.yaml")
+    (cave.root / "caves.yaml").symlink_to(dotfiles / "shop.yaml")
+    cave.up()
+    assert (cave.workspace() / "README.md").is_file()
+    assert sorted(os.listdir(dotfiles)) == [".git", "shop.yaml"]
+    assert list(cave.ps()) == ["api/shell"]
+    cave.run("up", code=77)
+    cave.run("trust")
+    assert cave.run("up").out == "shop: 1 unchanged\n"
+    (dotfiles / "shop.yaml").write_text(f"{ONE_CAVE}    setup: [[touch, run]]\n")
+    cave.run("up", code=77)
 
 
 def test_a_workspace_that_was_moved_is_refused_with_the_way_back(cave: Cave) -> None:

@@ -29,6 +29,17 @@ def test_a_cave_that_is_added_starts_and_touches_no_other(cave: Cave) -> None:
         assert len(watcher.saw("reload")) == 1
 
 
+def test_a_change_is_seen_where_a_link_leads(cave: Cave) -> None:
+    elsewhere = cave.home / "shop.yaml"
+    (cave.root / "caves.yaml").rename(elsewhere)
+    (cave.root / "caves.yaml").symlink_to(elsewhere)
+    with watching(cave) as watcher:
+        (cave.home / "new.yaml").write_text(TWO)
+        (cave.home / "new.yaml").rename(elsewhere)
+        eventually(lambda: WEB in cave.agents())
+        assert len(watcher.saw("reload")) == 1
+
+
 def test_a_cave_that_left_the_file_goes_and_its_workspace_stays(cave: Cave) -> None:
     cave.declare(TWO)
     with watching(cave) as watcher:

@@ -77,6 +77,20 @@ def test_the_uid_is_of_the_real_path(tmp_path: Path) -> None:
     assert load([real]).uid != load([write(tmp_path, CAVES, "other.yaml")]).uid
 
 
+def test_the_project_is_where_the_name_of_the_file_lies(tmp_path: Path) -> None:
+    shop, elsewhere = tmp_path / "shop", tmp_path / "elsewhere"
+    for folder in (shop, elsewhere):
+        folder.mkdir()
+    os.symlink(write(elsewhere, CAVES), shop / "caves.yaml")
+    os.symlink(write(elsewhere, "version: 1\nname: own\n", "l.yaml"), shop / "caves.local.yaml")
+    os.symlink(shop, tmp_path / "link")
+    found = load([os.fspath(tmp_path / "link" / "caves.yaml")])
+    assert (found.file, found.directory) == (f"{shop}/caves.yaml", f"{shop}")
+    assert {source.directory for source in found.sources} == {f"{shop}"}
+    assert found == load([f"{shop}/caves.yaml"])
+    assert found.uid != load([f"{elsewhere}/caves.yaml"]).uid
+
+
 def cached(path: str, cache: Path) -> tuple[Document, bool]:
     """The document, and whether it came from the cache."""
     entries = {entry: entry.stat().st_ino for entry in cache.glob("*")}
