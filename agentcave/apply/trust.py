@@ -11,12 +11,14 @@ import anyio
 
 from agentcave.agents import Adapter, Start
 from agentcave.errors import CaveError
+from agentcave.hosts.files import regular
 
 ATTEMPTS = 8
 PAUSE = 0.1
 LIMIT = 64 << 20
 STALE = 10.0
 """Seconds after which such a lock belongs to nobody (proper-lockfile's own default)."""
+PATIENCE = 3 * STALE
 
 
 async def record_trust(adapter: Adapter, start: Start, name: str) -> None:
@@ -50,21 +52,41 @@ _HINT = "leave trust_workspace out, and answer the agent's own question with `ag
 
 @contextlib.asynccontextmanager
 async def _claimed(lock: str) -> AsyncIterator[None]:
-    """Hold the folder that the agent itself makes while it writes; a stale one is taken over."""
-    while True:
-        try:
-            os.mkdir(lock)
-            break
-        except FileExistsError:
-            with contextlib.suppress(FileNotFoundError):
-                if time.time() - os.stat(lock).st_mtime > STALE:
-                    os.rmdir(lock)
-            await anyio.sleep(PAUSE / 2)
+    """Hold the folder that the agent itself makes while it writes; a stale one is taken over.
+
+    Whoever holds it touches it again and again. Raises CaveError when it stays in use.
+    """
+    with anyio.move_on_after(PATIENCE) as scope:
+        await _taken(lock)
+    if scope.cancelled_caught:
+        raise CaveError(f"{lock} is still in use after {PATIENCE:g} s", _HINT)
     try:
         yield
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.rmdir(lock)
+
+
+async def _taken(lock: str) -> None:
+    watched: tuple[int, int] | None = None
+    since = 0.0
+    while not _made(lock):
+        with contextlib.suppress(FileNotFoundError):
+            status = os.lstat(lock)
+            if (seen := (status.st_ino, status.st_mtime_ns)) != watched:
+                watched, since = seen, time.monotonic()
+            # Its time alone may lie in the future: somebody has set the clock back.
+            if max(time.time() - status.st_mtime, time.monotonic() - since) > STALE:
+                os.rmdir(lock)
+        await anyio.sleep(PAUSE / 2)
+
+
+def _made(lock: str) -> bool:
+    try:
+        os.mkdir(lock)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _replaced(adapter: Adapter, path: str, places: tuple[str, ...]) -> bool:
@@ -89,7 +111,7 @@ def _replaced(adapter: Adapter, path: str, places: tuple[str, ...]) -> bool:
 
 def _read(path: str) -> bytes | None:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=regular) as file:
             return file.read(LIMIT)
     except FileNotFoundError:
         return None
@@ -116,7 +138,8 @@ def covering(workdir: str) -> Iterator[str]:
 def _main_checkout(marker: str) -> Iterator[str]:
     """Where a worktree's ``.git`` file leads: ``gitdir: <main checkout>/.git/worktrees/<name>``."""
     if os.path.isfile(marker):
-        with open(marker, encoding="utf-8", errors="surrogateescape") as file:
+        real = os.path.realpath(marker)
+        with open(real, encoding="utf-8", errors="surrogateescape", opener=regular) as file:
             target = file.read(4096).removeprefix("gitdir:").strip()
         main, found, _ = target.partition("/.git/worktrees/")
         if found:

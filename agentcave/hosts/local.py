@@ -3,13 +3,13 @@
 import contextlib
 import os
 import signal
-import stat
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from agentcave.errors import CaveError, Unavailable
 from agentcave.hosts.base import Completed, Stream
 from agentcave.hosts.blocking import BlockingProcess, too_slow
+from agentcave.hosts.files import regular
 
 if TYPE_CHECKING:
     from anyio.abc import ByteReceiveStream, ByteSendStream, Process
@@ -98,12 +98,8 @@ class LocalHost:
 
     def read_file(self, path: str, limit: int) -> bytes:
         try:
-            with _regular(path) as descriptor:
-                chunks = []
-                while limit > 0 and (chunk := os.read(descriptor, min(limit, CHUNK))):
-                    chunks.append(chunk)
-                    limit -= len(chunk)
-                return b"".join(chunks)
+            with open(path, "rb", opener=regular) as file:
+                return file.read(limit)
         except OSError as exc:
             raise CaveError(f"cannot read {path}: {exc.strerror}") from exc
 
@@ -207,17 +203,6 @@ def _seen_from(directory: str, program: str) -> str:
 
 def _is_executable(path: str) -> bool:
     return os.access(path, os.X_OK) and os.path.isfile(path)
-
-
-@contextlib.contextmanager
-def _regular(path: str) -> Iterator[int]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(0, "it is not a regular file")
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 async def _feed(stdin: "ByteSendStream", data: bytes) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from agentcave.errors import Busy, CaveError
+from agentcave.hosts.files import regular
 from agentcave.hosts.processes import ProcessId, identify
 from agentcave.reconcile.lock import Lock
 
@@ -48,7 +49,7 @@ class Controller(NamedTuple):
 def controller_of(folder: str) -> Controller | None:
     """The live controller of the project whose history lies in ``folder``."""
     try:
-        with open(os.path.join(folder, NAME), encoding="utf-8") as file:
+        with open(os.path.join(folder, NAME), encoding="utf-8", opener=regular) as file:
             known = Controller(**json.JSONDecoder().raw_decode(file.read(BOUND))[0])
     except (OSError, ValueError, TypeError):
         return None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Self
 
 from agentcave.errors import Busy, CaveError
+from agentcave.hosts.files import regular
 
 CLIENTS = "clients"
 BETWEEN = 0.05
@@ -43,10 +44,13 @@ class Lock:
         self._path = path
         try:
             # O_CLOEXEC: an inherited descriptor would keep the lock after our death.
-            self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self.descriptor = regular(path, os.O_RDWR | os.O_CREAT)
         except OSError as exc:
             where = os.path.dirname(path)
-            raise CaveError(f"cannot lock the project in {where}: {exc.strerror}") from exc
+            raise CaveError(
+                f"cannot lock the project in {where}: {path}: {exc.strerror}",
+                "make it a plain file that you can write to, or move it away",
+            ) from exc
 
     def __enter__(self) -> Self:
         return self

@@ -13,6 +13,7 @@ from typing import Any
 from agentcave.agents.base import Overlay
 from agentcave.errors import CaveError
 from agentcave.hosts import Host
+from agentcave.hosts.files import regular
 
 TRANSIENT = (".lock", ".tmp")
 """Endings of what will be gone; a link that leads nowhere would look like a lock for ever."""
@@ -56,7 +57,7 @@ def _settings(overlay: Overlay) -> dict[str, Any]:
 
 def _read(path: str) -> dict[str, Any]:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(os.path.realpath(path), encoding="utf-8", opener=regular) as file:
             text = file.read()
     except FileNotFoundError:
         return {}

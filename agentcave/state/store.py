@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -219,6 +220,7 @@ def read_state(folder: str | None) -> State:
 def _opened(folder: str, mode: str) -> tuple[sqlite3.Connection, int]:
     """A connection, and the format of what it leads to (0: nothing yet)."""
     path = os.path.join(folder, "state.db")
+    _require_files(path)
     connection: sqlite3.Connection | None = None
     try:
         connection = _connect(path, mode)
@@ -237,6 +239,14 @@ def _opened(folder: str, mode: str) -> tuple[sqlite3.Connection, int]:
             "upgrade agentcave, or move that file away: it holds counters and logs",
         )
     return connection, found
+
+
+def _require_files(path: str) -> None:
+    """Raise CaveError where SQLite would open, and wait for, something else than a file."""
+    for name in (path, f"{path}-journal", f"{path}-wal"):
+        with contextlib.suppress(OSError):
+            if not stat.S_ISREG(os.stat(name).st_mode):
+                raise CaveError(f"{name} is not a regular file", "move it away to go on")
 
 
 def _connect(path: str, mode: str) -> sqlite3.Connection:

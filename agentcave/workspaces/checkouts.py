@@ -1,9 +1,10 @@
 """The checkouts of a repository, as ``git worktree list --porcelain -z`` tells them."""
 
 import os
-import stat
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from agentcave.hosts.files import regular
 
 
 class Checkout(NamedTuple):
@@ -137,11 +138,7 @@ def _named_by(path: str) -> str | None:
 
 def _read(path: str) -> str | None:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(path, "rb", opener=regular) as file:
+            return os.fsdecode(file.read(1 << 16))
     except OSError:
         return None
-    try:
-        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        return os.fsdecode(os.read(descriptor, 1 << 16)) if is_file else None
-    finally:
-        os.close(descriptor)

@@ -4,7 +4,8 @@ import contextlib
 import os
 
 from agentcave.errors import CaveError
-from agentcave.workspaces.trees import DIRECTORY
+from agentcave.hosts.files import regular
+from agentcave.workspaces.trees import DIRECTORY, remove_tree
 
 FOLDER = ".agentcave"
 EVERYTHING = b"*\n"
@@ -12,8 +13,9 @@ EVERYTHING = b"*\n"
 
 def is_ignored(directory: str) -> bool:
     """Whether ``.agentcave/.gitignore`` is as it should be."""
+    path = os.path.join(directory, FOLDER, ".gitignore")
     try:
-        with open(os.path.join(directory, FOLDER, ".gitignore"), "rb") as file:
+        with open(path, "rb", opener=regular) as file:
             return file.read(16) == EVERYTHING
     except OSError:
         return False
@@ -41,7 +43,8 @@ def ensure_ignored(directory: str) -> None:
 
 def _replace(folder: int) -> None:
     temporary = f".gitignore.{os.getpid()}.tmp"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    remove_tree(folder, temporary)
     with open(os.open(temporary, flags, 0o644, dir_fd=folder), "wb") as file:
         file.write(EVERYTHING)
     os.rename(temporary, ".gitignore", src_dir_fd=folder, dst_dir_fd=folder)

@@ -2,6 +2,7 @@
 
 import os
 
+from agentcave.hosts.files import regular
 from agentcave.model.observed import ObservedWorkspace, WorkspaceRecord
 from agentcave.model.spec import WorkspaceSpec
 from agentcave.workspaces.branches import conflict, is_valid
@@ -107,7 +108,7 @@ def _existing_clone(
 def is_stamped(path: str, reason: str) -> bool:
     """Whether the clone at ``path`` says in its own ``.git`` that it is ours."""
     try:
-        with open(os.path.join(path, ".git", "agentcave"), "rb") as file:
+        with open(os.path.join(path, ".git", "agentcave"), "rb", opener=regular) as file:
             return file.read(1 << 12) == os.fsencode(f"{reason}\n")
     except OSError:
         return False

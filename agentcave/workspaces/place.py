@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterable
 
 from agentcave.errors import CaveError
+from agentcave.hosts.files import regular
 from agentcave.workspaces.trees import (
     PARTIAL,
     fingerprint,
@@ -108,8 +109,10 @@ def _copy_directory(source: str, name: str, folder: int, mode: int) -> None:
 
 def _copy_file(source: str, name: str, folder: int, mode: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    with open(reading, "rb") as old, open(os.open(name, flags, 0o600, dir_fd=folder), "wb") as new:
+    with (
+        open(source, "rb", opener=regular) as old,
+        open(os.open(name, flags, 0o600, dir_fd=folder), "wb") as new,
+    ):
         while chunk := old.read(1 << 18):
             new.write(chunk)
         os.fchmod(new.fileno(), mode)

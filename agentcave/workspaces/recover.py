@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from agentcave.errors import Busy, CaveError
 from agentcave.hosts.base import Host
+from agentcave.hosts.files import regular
 from agentcave.workspaces.git import Git
 
 QUIET_SECONDS = 60.0
@@ -109,7 +110,7 @@ def _is_cut_off(git: Git, name: str, aside: dict[str, str]) -> bool:
     path = os.path.join(git.directory, name)
     if os.path.islink(path) or not os.path.isfile(path):
         return False
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=regular) as file:
         content = file.read()
     whole = git.observe("cat-file", "--filters", f"HEAD:{name}", variables=aside)
     return whole.startswith(content)

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 
 from agentcave.errors import CaveError
+from agentcave.hosts.files import regular
 
 PARTIAL = ".agentcave-partial"
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -103,7 +104,7 @@ def fingerprint(path: str) -> str:
     if not stat.S_ISREG(mode):
         raise CaveError(f"{path} is neither a file, a directory nor a link")
     content = sha256()
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+    with open(path, "rb", opener=regular) as file:
         while chunk := file.read(1 << 18):
             content.update(chunk)
     return content.hexdigest()

@@ -91,6 +91,33 @@ def test_what_was_swapped_between_runs_leads_nowhere(
     assert snapshot(outside) == before
 
 
+OWN: dict[str, Callable[[Cave], Path]] = {
+    "ignore": lambda cave: cave.root / ".agentcave/.gitignore",
+    "clone's stamp": lambda cave: cave.workspace() / ".git/agentcave",
+    "history": lambda cave: cave.state() / "state.db",
+    "its journal": lambda cave: cave.state() / "state.db-journal",
+    "lock": lambda cave: cave.state() / "lock",
+    "clients' lock": lambda cave: cave.state() / "clients",
+    "controller": lambda cave: cave.state() / "controller",
+}
+"""Files of ours that any process of the same user can put something in the place of."""
+CLONE = ONE_CAVE + "    workspace: {type: clone}\n"
+
+
+@pytest.mark.parametrize("place", OWN)
+@pytest.mark.parametrize("kind", ["a FIFO", "a device"])
+def test_no_command_waits_for_what_stands_in_the_place_of_our_files(
+    cave: Cave, outside: Path, place: str, kind: str
+) -> None:
+    cave.declare(CLONE)
+    cave.up()
+    plant(OWN[place](cave), kind, outside)
+    for words in (("ps",), ("plan",), ("up",), ("down", "--remove-workspaces")):
+        done = cave.try_run(*words, "-f", "caves.yaml")
+        assert done.code in (0, 1), (words, done)
+        assert done.code == 0 or done.err.strip(), words
+
+
 def test_no_seed_is_read_through_a_symlink_that_leads_outside(seeded: Cave, outside: Path) -> None:
     seeded.up()
     plant(seeded.root / "plan.md", "a symlink to a file", outside)

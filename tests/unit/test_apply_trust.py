@@ -128,6 +128,38 @@ async def test_a_lock_that_nobody_holds_any_more_is_taken_over(tmp_path: Path, s
     assert not lock.exists()
 
 
+async def test_a_lock_from_the_future_is_taken_over_when_nobody_touches_it(
+    tmp_path: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trust, "STALE", 0.05)
+    lock = tmp_path / ".claude.json.lock"
+    lock.mkdir()
+    os.utime(lock, (1 << 33, 1 << 33))
+    with anyio.fail_after(20):
+        await record_trust(CLAUDE, start(tmp_path, shop), "api/claude")
+    assert str(shop) in projects(tmp_path)
+    assert not lock.exists()
+
+
+async def test_a_lock_that_stays_in_use_is_given_up(
+    tmp_path: Path, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trust, "PATIENCE", 0.2, raising=False)
+    lock = tmp_path / ".claude.json.lock"
+    lock.mkdir()
+    os.utime(lock, (1 << 33, 1 << 33))
+    with anyio.fail_after(20), pytest.raises(CaveError, match=r"\.lock is still in use"):
+        await record_trust(CLAUDE, start(tmp_path, shop), "api/claude")
+    assert lock.is_dir()
+    assert not (tmp_path / ".claude.json").exists()
+
+
+async def test_a_fifo_in_its_place_is_not_waited_for(tmp_path: Path, shop: Path) -> None:
+    os.mkfifo(tmp_path / ".claude.json")
+    with anyio.fail_after(20), pytest.raises(CaveError, match="it is not a regular file"):
+        await record_trust(CLAUDE, start(tmp_path, shop), "api/claude")
+
+
 def test_the_main_checkout_covers_its_worktrees_and_nothing_above(tmp_path: Path) -> None:
     main, tree = tmp_path / "main", tmp_path / "trees" / "api"
     (main / ".git" / "worktrees" / "api").mkdir(parents=True)
