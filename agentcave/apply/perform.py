@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, assert_never
 
 import anyio
@@ -195,7 +195,7 @@ class Hands:
 
     async def _create(self, cave: DesiredCave) -> None:
         spec, desired = cave.spec, self._tools.desired
-        async with self._making:
+        async with self._making, self._in_time(f"the workspace {spec.workspace.path}"):
             made = await workspaces.create(
                 self._tools.host,
                 desired.directory,
@@ -210,6 +210,17 @@ class Hands:
             on_remove=spec.workspace.on_remove,
         )
         self._tools.state.put_workspaces({spec.name: kept})
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self, what: str) -> AsyncIterator[None]:
+        with anyio.move_on_after(self._tools.timeout) as scope:
+            yield
+        if scope.cancelled_caught:
+            raise DeadlineExceeded(
+                f"{what} was not made within {self._tools.timeout:g} s: git, a hook or a filter of "
+                "it took longer and was ended",
+                "mend that or give a longer --timeout, and run the same command again to go on",
+            )
 
     async def _setup(self, cave: DesiredCave) -> None:
         """Run the argv lists of ``setup`` in turn; their output is kept in the state."""

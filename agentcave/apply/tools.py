@@ -15,8 +15,9 @@ from agentcave.state import State
 
 class Tools(NamedTuple):
     """``seeds``: what history knows of the context files. ``timeout`` (seconds) bounds each wait
-    for a completed dependency. ``clock``: seconds since the epoch. ``elsewhere``: the agents behind
-    other sockets; blocking."""
+    for a completed dependency and the making of each workspace. ``clock``: seconds since the epoch.
+    ``elsewhere``: the agents behind other sockets; blocking.
+    """
 
     host: Host
     sessions: SessionManager

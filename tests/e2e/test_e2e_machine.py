@@ -7,7 +7,15 @@ import time
 from pathlib import Path
 
 import pytest
-from caving import ONE_CAVE, SLEEPER, Cave, eventually, make_project, snapshot
+from caving import (
+    ONE_CAVE,
+    SLEEPER,
+    Cave,
+    command_line_of,
+    eventually,
+    make_project,
+    snapshot,
+)
 
 HOSTILE = "set -g default-command 'exit 1'\nset -g base-index 7\nset -g pane-base-index 3\n"
 HOSTILE += (
@@ -117,6 +125,22 @@ def test_a_git_that_fails_makes_the_cave_refused_with_its_reason(cave: Cave) -> 
     assert "git" in done.err
     assert cave.agents() == {}
     assert not cave.workspace().exists()
+
+
+@pytest.mark.parametrize("kind", ["worktree", "clone"])
+def test_a_hook_that_hangs_is_given_up_in_time_and_the_workspace_finished_later(
+    cave: Cave, kind: str
+) -> None:
+    hook = cave.write("hooks/post-checkout", "#!/bin/sh\nexec sleep 600\n", executable=True)
+    cave.git("config", "--global", "core.hooksPath", str(hook.parent))
+    cave.declare(ONE_CAVE + f"    workspace: {{type: {kind}}}\n")
+    done = cave.up("--timeout", "2s", code=124)
+    assert "was not made within 2 s" in done.err
+    assert not [pid for pid in cave.processes() if b"600" in command_line_of(pid)]
+    hook.unlink()
+    cave.up()
+    assert (cave.workspace() / "README.md").exists()
+    assert list(cave.agents()) == ["shop/api/shell"]
 
 
 def test_a_socket_that_nobody_listens_on_is_replaced(cave: Cave) -> None:

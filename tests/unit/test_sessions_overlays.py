@@ -131,7 +131,7 @@ def test_a_mistake_in_the_settings_is_named_and_nothing_is_made(
 
 
 @pytest.mark.parametrize(
-    "make", [lambda path: path.mkdir(), lambda path: path.write_bytes(b"\xff")]
+    "make", [lambda path: path.mkdir(), os.mkfifo, lambda path: path.write_bytes(b"\xff")]
 )
 def test_settings_that_cannot_be_read_are_named(home: Path, folder: Path, make: Any) -> None:
     make(home / "settings.json")
