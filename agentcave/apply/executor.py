@@ -6,6 +6,7 @@ from typing import Protocol
 
 import anyio
 
+from agentcave.apply.bugs import reason
 from agentcave.apply.events import Event, Result
 from agentcave.errors import CaveError, DeadlineExceeded
 from agentcave.plan.actions import SeedContext
@@ -59,16 +60,21 @@ ALWAYS = Always()
 
 
 class Executor:
-    """Carries out one plan, once. ``late`` tells whether a wait reached its deadline."""
+    """Carries out one plan, once. ``late`` tells whether a wait reached its deadline.
+
+    ``folder``: where tracebacks of bugs are kept; a bug fails its own step alone.
+    """
 
     def __init__(
         self,
         plan: Plan,
         performer: Performer,
         emit: Callable[[Event], None],
+        folder: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._plan, self._performer, self._emit, self._clock = plan, performer, emit, clock
+        self._folder = folder
         self._ended = {step.id: anyio.Event() for step in plan.steps}
         self._places = anyio.CapacityLimiter(AT_ONCE)
         self._few = anyio.CapacityLimiter(FEW)
@@ -156,9 +162,8 @@ class Executor:
             self.late = self.late or isinstance(exc, DeadlineExceeded)
             why = self._performer.masked(str(exc), step.cave)
             self._report(step, "failed", why, time.monotonic() - began)
-        except OSError as exc:
-            where = f"{exc.filename}: " if exc.filename else ""
-            self._report(step, "failed", f"{where}{exc.strerror}", time.monotonic() - began)
+        except Exception as exc:
+            self._report(step, "failed", reason(exc, self._folder), time.monotonic() - began)
         else:
             self._report(step, "done", None, time.monotonic() - began, kept)
 

@@ -48,6 +48,11 @@ def _guarded(argv: list[str]) -> int:
         _complain("interrupted; run the same command again to go on")
         return 128 + signal.SIGINT
     except Exception as exc:
+        from agentcave.hosts.limits import shortage
+
+        if (short := shortage(exc)) is not None:
+            _complain(f"cannot go on: {short} (raise that, or end something, then run it again)")
+            return CaveError.exit_code
         if isinstance(exc, OSError) and exc.errno in NOT_OURS:
             where = f"{exc.filename}: " if exc.filename else ""
             _complain(f"cannot go on: {where}{exc.strerror} (mend that, then run it again)")

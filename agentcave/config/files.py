@@ -4,6 +4,8 @@ import os
 import stat
 from typing import NamedTuple
 
+_CHUNK = 1 << 16
+
 
 class Unreadable(Exception):
     """Why a file cannot be used; the message is for people."""
@@ -56,8 +58,9 @@ def _read(descriptor: int, limit: int) -> bytes:
         raise Unreadable("it is a directory")
     if not stat.S_ISREG(status.st_mode):
         raise Unreadable("it is not a regular file")
-    data = b""
-    while chunk := os.read(descriptor, limit + 1 - len(data)):
+    data, hint = b"", max(status.st_size, _CHUNK) + 1
+    # Memory is taken for all that is asked for, before anything is read.
+    while chunk := os.read(descriptor, min(hint, limit + 1 - len(data))):
         data = data + chunk if data else chunk
     if len(data) > limit:
         raise Unreadable(f"it is larger than {size(limit)}")

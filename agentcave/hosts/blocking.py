@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from agentcave.errors import DeadlineExceeded, Unavailable
 from agentcave.hosts.base import Completed
+from agentcave.hosts.limits import shortage
 
 CHUNK = 1 << 16
 
@@ -49,7 +50,7 @@ class BlockingProcess:
         except OSError as exc:
             for descriptor in tuple(self._open):
                 self._close(descriptor)
-            raise Unavailable(f"cannot start {argv[0]}: {exc.strerror}") from exc
+            raise cannot_start(argv[0], exc) from exc
         finally:
             for descriptor in (theirs_in, theirs_out, theirs_err):
                 os.close(descriptor)
@@ -126,6 +127,12 @@ class BlockingProcess:
             os.killpg(self._pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):  # it was waited for already
             os.waitpid(self._pid, 0)
+
+
+def cannot_start(program: str, exc: OSError) -> Unavailable:
+    if (short := shortage(exc)) is not None:
+        return Unavailable(f"cannot start {program}: {short}", "raise that, or end something first")
+    return Unavailable(f"cannot start {program}: {exc.strerror}")
 
 
 def too_slow(argv: Sequence[str], timeout: float) -> DeadlineExceeded:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from agentcave.errors import CaveError, Unavailable
 from agentcave.hosts.base import Completed, Stream
-from agentcave.hosts.blocking import BlockingProcess, too_slow
+from agentcave.hosts.blocking import BlockingProcess, cannot_start, too_slow
 from agentcave.hosts.files import regular
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class LocalHost:
                 pass_fds=keep,
             )
         except OSError as exc:
-            raise Unavailable(f"cannot start {argv[0]}: {exc.strerror}") from exc
+            raise cannot_start(argv[0], exc) from exc
         try:
             yield process
         finally:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import anyio
 from anyio.abc import TaskGroup
 
+from agentcave.apply.bugs import reason
 from agentcave.apply.events import PASSING, Event
 from agentcave.apply.tools import Tools
 from agentcave.errors import CaveError
@@ -115,6 +116,9 @@ class Flights:
             await self._carry_out(self._installed(flight, seen), flight)
         except CaveError as exc:
             self._fail(flight, seen, dict.fromkeys(flight.flying, str(exc)))
+        except Exception as exc:
+            why = reason(exc, self._setting.state.folder)
+            self._fail(flight, seen, dict.fromkeys(flight.flying, why))
         finally:
             self.free(flight.flying, flight.failed)
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import anyio
 from anyio.abc import TaskGroup
 
+from agentcave.apply.bugs import reason
 from agentcave.apply.events import Event, Result
 from agentcave.apply.perform import Hands
 from agentcave.errors import CaveError
@@ -141,8 +142,8 @@ class Loop:
             self.looks += 1
             self._tell_blocked(seen.plan)
             self._flights.launch(tasks, seen)
-        except CaveError as exc:
-            self._failed = self._differs("look", str(exc), self._failed)
+        except Exception as exc:
+            self._failed = self._differs("look", self._reason(exc), self._failed)
             delays.failed("")
             return delays.next()
         finally:
@@ -150,6 +151,9 @@ class Loop:
         self._failed = None
         delays.succeeded("")
         return self._pause(seen)
+
+    def _reason(self, exc: Exception) -> str:
+        return str(exc) if isinstance(exc, CaveError) else reason(exc, self._setting.state.folder)
 
     def _release(self) -> None:
         if not self._flights.busy:

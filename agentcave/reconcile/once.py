@@ -222,7 +222,11 @@ class Work:
         self._unwritten: list[Event] = []
         self.hands = Hands(tools)
         self.executor = Executor(
-            seen.plan, self.hands, partial(_take, self._unwritten, emit), tools.clock
+            seen.plan,
+            self.hands,
+            partial(_take, self._unwritten, emit),
+            tools.state.folder,
+            tools.clock,
         )
 
     async def run(self) -> None:

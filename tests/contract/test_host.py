@@ -3,6 +3,8 @@
 import os
 import signal
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,6 +18,27 @@ from agentcave.hosts.processes import identify
 
 Runner = Callable[..., Awaitable[Completed]]
 MEGABYTE = 1 << 20
+
+
+CROWDED = """
+import os, resource
+import anyio
+from agentcave.errors import Unavailable
+from agentcave.hosts import LocalHost
+async def run():
+    return await LocalHost().run(("/bin/true",))
+ways = (lambda: LocalHost().read(("/bin/true",)), lambda: anyio.run(run))
+for way in ways:
+    way()  # which imports what it needs
+if os.getuid() == 0:  # root may start any number
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+for way in ways:
+    try:
+        way()
+    except Unavailable as exc:
+        print(exc)
+"""
 
 
 @pytest.fixture(params=[LocalHost])
@@ -259,3 +282,9 @@ def test_a_write_that_fails_leaves_everything_as_it_was(
     with pytest.raises(CaveError, match="cannot write"):
         host.write_file(str(tmp_path / place), b"data")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_limit_of_processes_is_named_where_none_can_be_started() -> None:
+    done = subprocess.run([sys.executable, "-c", CROWDED], capture_output=True, text=True)
+    said = "cannot start /bin/true: no more processes can be started (`ulimit -u` is 0)"
+    assert [line.startswith(said) for line in done.stdout.splitlines()] == [True, True], done

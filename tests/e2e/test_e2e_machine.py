@@ -127,6 +127,22 @@ def test_a_git_that_fails_makes_the_cave_refused_with_its_reason(cave: Cave) -> 
     assert not cave.workspace().exists()
 
 
+@pytest.mark.parametrize("kibibytes", [60_000, 80_000, 160_000, 320_000])
+def test_too_little_memory_is_named_and_is_no_bug(cave: Cave, kibibytes: int) -> None:
+    cave.up()
+    for verb in ("ps", "up"):
+        done = cave.shell(f"ulimit -v {kibibytes}; $agentcave {verb} -f caves.yaml")
+        assert done.code in (0, 1, 69), done
+        assert done.code == 0 or "ulimit -v" in done.err or "tmux" in done.err, done
+    assert list(cave.agents()) == ["shop/api/shell"]
+
+
+def test_what_a_cache_kept_is_read_with_little_memory(cave: Cave) -> None:
+    """It may hold 256 MiB; that much is not taken for what holds little."""
+    cave.run("ps", "-f", "caves.yaml")
+    assert cave.shell("ulimit -v 200000; $agentcave ps -f caves.yaml").code == 0
+
+
 @pytest.mark.parametrize("kind", ["worktree", "clone"])
 def test_a_hook_that_hangs_is_given_up_in_time_and_the_workspace_finished_later(
     cave: Cave, kind: str

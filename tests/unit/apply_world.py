@@ -100,7 +100,7 @@ class Bench(NamedTuple):
         hands = await self.hands(desired)
         hands.announce(plan)
         try:
-            return await Executor(plan, hands, lambda _: None).run()
+            return await Executor(plan, hands, lambda _: None, self.state.folder).run()
         finally:
             hands.record(())
 

@@ -1,6 +1,9 @@
 """The walk over a plan, with a performer that only takes notes."""
 
+import errno
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import anyio
 import pytest
@@ -58,7 +61,7 @@ def plan(*steps: Step) -> Plan:
 
 
 def executor(one: Plan, notes: Notes, emit: Callable[[Event], None] = lambda _: None) -> Executor:
-    return Executor(one, notes, emit)
+    return Executor(one, notes, emit, "/nonexistent")
 
 
 def results(events: list[Event]) -> list[tuple[str, str, str | None]]:
@@ -134,11 +137,44 @@ async def test_cancelled_it_tells_what_was_done() -> None:
     assert {number: event.result for number, event in one.results.items()} == {1: "done"}
 
 
-async def test_a_bug_is_not_taken_for_a_failed_step() -> None:
-    notes = Notes({"db": ZeroDivisionError("a bug")})
-    with pytest.raises(ExceptionGroup) as caught:
-        await executor(plan(step(1, "db")), notes).run()
-    assert caught.group_contains(ZeroDivisionError)
+async def test_a_bug_fails_its_own_step_and_its_traceback_is_kept(tmp_path: Path) -> None:
+    bugs = ExceptionGroup("in a task", [ZeroDivisionError("a secret")])
+    notes = Notes({"db": bugs, "before web": KeyError("a secret")})
+    steps = plan(step(1, "db"), step(2, "top", 1), step(3, "web"), step(4, "docs"))
+    db, top, web, docs = await Executor(steps, notes, lambda _: None, str(tmp_path)).run()
+    assert [one.result for one in (db, top, web, docs)] == ["failed", "skipped", "failed", "done"]
+    assert (db.error or "").startswith("bug: ExceptionGroup (")
+    assert (web.error or "").startswith("bug: KeyError (")
+    assert "a secret" not in f"{db.error} {top.error} {web.error}"
+    kept = {str(path): path.read_text() for path in tmp_path.iterdir()}
+    assert sorted(kept) == sorted(re.findall(r"/\S+\.txt", f"{db.error} {web.error}"))
+    assert "ZeroDivisionError" in next(kept[path] for path in kept if path in (db.error or ""))
+
+
+async def test_the_same_bug_is_kept_once(tmp_path: Path) -> None:
+    for _ in range(2):
+        notes = Notes({"db": ZeroDivisionError("a bug")})
+        await Executor(plan(step(1, "db")), notes, lambda _: None, str(tmp_path)).run()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "memory is used up (`ulimit -v` is "),
+        (ExceptionGroup("in a task", [MemoryError()]), "memory is used up (`ulimit -v` is "),
+        (OSError(errno.EAGAIN, "again"), "no more processes can be started (`ulimit -u` is "),
+        (RuntimeError("can't start new thread"), "no more processes can be started"),
+        (OSError(errno.ENOSPC, "No space left", "/f"), "/f: No space left"),
+    ],
+)
+async def test_what_the_machine_has_no_more_of_is_no_bug(
+    tmp_path: Path, error: Exception, said: str
+) -> None:
+    notes = Notes({"db": error})
+    (event,) = await Executor(plan(step(1, "db")), notes, lambda _: None, str(tmp_path)).run()
+    assert (event.error or "").startswith(said)
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_not_everything_is_done_at_once() -> None:

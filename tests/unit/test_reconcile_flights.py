@@ -38,7 +38,7 @@ class Work:
     """Stands for a pass: each of its steps ends when a test says so."""
 
     made: list["Work"]
-    _error: CaveError | None
+    _error: Exception | None
 
     def __init__(self, tools: Any, sessions: Any, seen: Any, emit: Any) -> None:
         self.steps: tuple[Step, ...] = getattr(seen, "plan", seen).steps
@@ -59,7 +59,7 @@ class Work:
                 self._emit(Event(time.time(), step, "started"))
                 self._emit(Event(time.time(), step, "failed" if error else "done", error))
 
-    def finish(self, error: CaveError | None = None) -> None:
+    def finish(self, error: Exception | None = None) -> None:
         self._error = error
         self._over.set()
 
@@ -248,6 +248,22 @@ async def test_a_pass_that_breaks_off_fails_what_it_has_not_done(hangar: Hangar)
         "api/a1 failed",
     ]
     assert hangar.told[-1]["error"] == "the disk is full"
+
+
+async def test_a_bug_in_a_pass_fails_what_it_has_not_done_and_nothing_else(
+    hangar: Hangar,
+) -> None:
+    async with anyio.create_task_group() as tasks:
+        hangar.flights.launch(tasks, seen(cave("api")))
+        hangar.flights.launch(tasks, seen(cave("web")))
+        await has(2)
+        Work.made[0].finish(ZeroDivisionError("a bug"))
+        await frees(hangar, "web")
+        Work.made[1].end("web")
+        Work.made[1].finish()
+    assert hangar.outcomes() == [("api", "failed"), ("web", "done")]
+    assert hangar.told[0]["error"].startswith("bug: ")
+    assert hangar.flights.delays.is_waiting("api")
 
 
 async def test_when_the_controller_is_told_to_end_a_pass_writes_down_what_it_did(

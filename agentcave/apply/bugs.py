@@ -1,0 +1,28 @@
+"""What no step should raise: told as its failure, the traceback kept for whoever mends it."""
+
+import os
+import traceback
+
+from agentcave.errors import CaveError
+from agentcave.hosts import LocalHost
+from agentcave.hosts.limits import shortage
+from agentcave.model.hashing import sha256_hex
+
+
+def reason(exc: Exception, folder: str) -> str:
+    """Why something was not done. A bug's traceback goes into ``folder``, once for each bug."""
+    if (short := shortage(exc)) is not None:
+        return short
+    if isinstance(exc, OSError):
+        return f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc.strerror or exc)
+    return f"bug: {type(exc).__name__} ({_kept(exc, folder)})"
+
+
+def _kept(exc: Exception, folder: str) -> str:
+    text = "".join(traceback.format_exception(exc)).encode(errors="backslashreplace")
+    path = os.path.join(folder, f"bug-{sha256_hex(text)[:8]}.txt")
+    try:
+        LocalHost().write_file(path, text)
+    except CaveError as trouble:
+        return f"its traceback could not be saved: {trouble}"
+    return f"please report it with its traceback: {path}"
