@@ -150,15 +150,17 @@ class LocalHost:
 
         self._resolve(argv, cwd, environment)
         try:
-            process = await anyio.open_process(
-                argv,
-                stdin=subprocess.PIPE if talk else subprocess.DEVNULL,
-                stderr=subprocess.STDOUT if merge else subprocess.PIPE,
-                cwd=cwd,
-                env=environment,
-                start_new_session=True,
-                pass_fds=keep,
-            )
+            # Cancelled while it begins, it would be killed without what it has started already.
+            with anyio.CancelScope(shield=True):
+                process = await anyio.open_process(
+                    argv,
+                    stdin=subprocess.PIPE if talk else subprocess.DEVNULL,
+                    stderr=subprocess.STDOUT if merge else subprocess.PIPE,
+                    cwd=cwd,
+                    env=environment,
+                    start_new_session=True,
+                    pass_fds=keep,
+                )
         except OSError as exc:
             raise cannot_start(argv[0], exc) from exc
         try:
