@@ -32,6 +32,9 @@ class Notes:
     def masked(self, text: str, cave: str) -> str:
         return text.replace("hush", "[redacted]")
 
+    def is_done(self, step: Step) -> bool:
+        raise AssertionError("nobody else has a turn")
+
     async def conditions(self, step: Step) -> None:
         if isinstance(error := self.failing.get(f"before {step.cave}"), Exception):
             raise error
@@ -54,6 +57,10 @@ def step(
 ) -> Step:
     action = StopSession(session(cave))
     return Step(number, action, cave, "claude", "down", after, (), outcome, error)
+
+
+def waits(one: Step) -> Step:
+    return one._replace(conditions=(("other", "ready"),))
 
 
 def plan(*steps: Step) -> Plan:
@@ -117,8 +124,7 @@ async def test_what_the_plan_blocks_is_never_performed(outcome: Outcome) -> None
 )
 async def test_a_condition_that_is_not_reached_fails_its_step(error: Exception, late: bool) -> None:
     notes = Notes({"before web": error})
-    waits = step(1, "web")._replace(conditions=(("db", "ready"),))
-    one = executor(plan(waits), notes)
+    one = executor(plan(waits(step(1, "web"))), notes)
     assert [event.result for event in await one.run()] == ["failed"]
     assert one.late is late
     assert notes.order == []
@@ -140,7 +146,7 @@ async def test_cancelled_it_tells_what_was_done() -> None:
 async def test_a_bug_fails_its_own_step_and_its_traceback_is_kept(tmp_path: Path) -> None:
     bugs = ExceptionGroup("in a task", [ZeroDivisionError("a secret")])
     notes = Notes({"db": bugs, "before web": KeyError("a secret")})
-    steps = plan(step(1, "db"), step(2, "top", 1), step(3, "web"), step(4, "docs"))
+    steps = plan(step(1, "db"), step(2, "top", 1), waits(step(3, "web")), step(4, "docs"))
     db, top, web, docs = await Executor(steps, notes, lambda _: None, str(tmp_path)).run()
     assert [one.result for one in (db, top, web, docs)] == ["failed", "skipped", "failed", "done"]
     assert (db.error or "").startswith("bug: ExceptionGroup (")
@@ -208,7 +214,8 @@ def test_the_record_of_an_event_has_constant_keys() -> None:
 
 async def test_no_secret_is_in_what_is_told_of_a_failure() -> None:
     notes = Notes({"db": CaveError("it said hush", "or hush"), "before top": CaveError("hush!")})
-    events = await executor(plan(step(1, "db"), step(2, "web", 1), step(3, "top")), notes).run()
+    steps = plan(step(1, "db"), step(2, "web", 1), waits(step(3, "top")))
+    events = await executor(steps, notes).run()
     assert [event.error for event in events] == [
         "it said [redacted] (or [redacted])",
         "since db/claude failed: it said [redacted] (or [redacted])",

@@ -351,7 +351,10 @@ async def test_a_file_that_the_agent_edits_after_the_look_is_told_as_kept(bench:
             Path(spec.workspace.path, ".cave", "plan.md").write_text("mine")
         step = Step(1, SeedContext(desired.caves["api"], changes), "api", None, "source changed")
         (event,) = await Executor(
-            Plan("shop", "u1", "caves.yaml", ("api",), (step,)), hands, hands_off
+            Plan("shop", "u1", "caves.yaml", ("api",), (step,)),
+            hands,
+            hands_off,
+            bench.state.folder,
         ).run()
         hands.record([])
         assert (event.result, event.kept) == ("done", kept)
