@@ -8,7 +8,7 @@ from agentcave.workspaces.checkouts import lock_reason
 from agentcave.workspaces.git import Git, line
 from agentcave.workspaces.judge import is_stamped
 from agentcave.workspaces.recover import wait_until_quiet
-from agentcave.workspaces.survey import Survey
+from agentcave.workspaces.survey import ORIGIN, TRACKING, Survey
 from agentcave.workspaces.trees import PARTIAL, remove_path
 
 
@@ -41,7 +41,7 @@ async def make_clone(main: Git, uid: str, cave: str, spec: WorkspaceSpec, world:
 async def _equip(main: Git, clone: Git, spec: WorkspaceSpec, world: Survey) -> None:
     url = line(main.observe("config", "--get", "remote.origin.url", accept=(0, 1)))
     if url:
-        await clone.once("remote", "add", "--", "origin", _absolute(url, world.toplevel))
+        await clone.once("remote", "add", "--", ORIGIN, _absolute(url, world.toplevel))
         tracked = "+refs/remotes/origin/*:refs/remotes/origin/*"
         await clone.once("fetch", "--quiet", "--no-tags", "local", tracked)
     branch = spec.branch or ""
@@ -55,6 +55,10 @@ async def _equip(main: Git, clone: Git, spec: WorkspaceSpec, world: Survey) -> N
         ),
         None,
     )
+    if start is None and world.remote_of(spec):
+        begin = ("checkout", "--quiet", "--track", "-B", branch)
+        await clone.once(*begin, f"{TRACKING}{ORIGIN}/{branch}")
+        return
     start = start or world.commits[spec.base]
     if os.fsdecode(clone.observe("branch", "--show-current")).strip() == branch:
         await clone.once("reset", "--hard", "--quiet", start)

@@ -7,7 +7,7 @@ from agentcave.model.observed import ObservedWorkspace, WorkspaceRecord
 from agentcave.model.spec import WorkspaceSpec
 from agentcave.workspaces.branches import conflict, is_valid
 from agentcave.workspaces.checkouts import lock_reason, read_admin
-from agentcave.workspaces.survey import Survey
+from agentcave.workspaces.survey import HEAD, ORIGIN, Survey
 
 
 def judge(
@@ -32,7 +32,8 @@ def judge(
         exists=False,
         record=record,
         origin=_origin(world, spec),
-        problem=_cannot_make(world, lock_reason(uid, cave), spec, record),
+        problem=_cannot_make(world, lock_reason(uid, cave), spec, record)
+        or _cannot_choose(world, cave, spec),
     )
 
 
@@ -132,7 +133,8 @@ def _cannot_make(
 ) -> str | None:
     if not spec.branch or not is_valid(spec.branch):
         return f"{spec.branch!r} is not a legal branch name"
-    adopts = spec.type == "worktree" and spec.branch in world.branches
+    known = spec.branch in world.branches or world.remote_of(spec) is not None
+    adopts = spec.type == "worktree" and known
     if spec.base not in world.commits and not adopts:
         if not world.has_commit:
             return f"the repository {world.toplevel} has no commit yet: make one first"
@@ -148,6 +150,24 @@ def _cannot_make(
     return _checked_out(world, spec)
 
 
+def _cannot_choose(world: Survey, cave: str, spec: WorkspaceSpec) -> str | None:
+    """A new branch that would stand in the way of one that a remote has under its name."""
+    branch, remotes = spec.branch or "", world.remotes.get(spec.branch or "", ())
+    if not remotes or branch in world.branches:
+        return None
+    there = f"branch {branch} is on {' and '.join(remotes)}"
+    chooses = f"`git branch --track {branch} {remotes[0]}/{branch}`"
+    if spec.base != HEAD:
+        # where the name is the default, the base is all that was chosen
+        chosen = branch == f"cave/{cave}"
+        return None if chosen else f"{there}, and base is {spec.base}: {chooses}, or another branch"
+    if len(remotes) > 1:
+        return f"{there}: {chooses} chooses one"
+    if spec.type == "clone" and remotes != (ORIGIN,):
+        return f"{there}, which a clone does not know: {chooses} first"
+    return None
+
+
 def _checked_out(world: Survey, spec: WorkspaceSpec) -> str | None:
     holder = world.holder(spec.branch or "")
     if holder is None or holder.path == os.path.realpath(spec.path):
@@ -160,5 +180,7 @@ def _origin(world: Survey, spec: WorkspaceSpec) -> str | None:
     """As the plan shows it: ``main@3f2c1d``, or the branch that is taken up."""
     if spec.type == "worktree" and spec.branch in world.branches:
         return f"existing branch {spec.branch}"
+    if remote := world.remote_of(spec):
+        return f"{remote}/{spec.branch}"
     commit = world.commits.get(spec.base)
     return f"{spec.base}@{commit[:6]}" if commit else None

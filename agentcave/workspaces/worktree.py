@@ -26,7 +26,7 @@ from agentcave.workspaces.git import Git, GitFailed, patiently
 from agentcave.workspaces.judge import holds_nothing
 from agentcave.workspaces.kept import keep
 from agentcave.workspaces.recover import drop_abandoned, require_nothing_foreign, wait_until_quiet
-from agentcave.workspaces.survey import Survey, common_of
+from agentcave.workspaces.survey import TRACKING, Survey, common_of
 from agentcave.workspaces.trees import remove_path
 
 TURN_SECONDS = 120.0
@@ -92,11 +92,14 @@ async def _register(main: Git, reason: str, spec: WorkspaceSpec, world: Survey) 
 
 
 def _starting_point(main: Git, spec: WorkspaceSpec, world: Survey) -> tuple[str, ...]:
-    """An existing branch is taken up where it is; a new one follows no upstream."""
+    """An existing branch is taken up where it is; a new one follows that of a remote, or none."""
     branch = spec.branch or ""
     ref = f"refs/heads/{branch}"
     if main.observe("for-each-ref", "--format=%(refname)", ref).splitlines() == [os.fsencode(ref)]:
         return ("--", spec.path, branch)
+    if remote := world.remote_of(spec):
+        start = f"{TRACKING}{remote}/{branch}"
+        return ("--track", "-b", branch, "--", spec.path, start)
     return ("-b", branch, "--", spec.path, world.commits[spec.base])
 
 
