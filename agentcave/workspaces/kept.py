@@ -9,9 +9,8 @@ import stat
 from collections.abc import Iterator
 
 from agentcave.errors import CaveError
-from agentcave.workspaces.checkouts import place_of, registrations, unborn
+from agentcave.workspaces.checkouts import registrations, unborn
 from agentcave.workspaces.git import Git
-from agentcave.workspaces.moved import moved_to
 from agentcave.workspaces.only_here import modules_of
 from agentcave.workspaces.trees import files_below
 
@@ -30,14 +29,9 @@ def doomed(common: str, path: str, reason: str) -> list[str]:
 def keepable(main: Git, reason: str, admin: str) -> dict[str, str]:
     """For each line of commits that only ``admin`` names, a ref that would keep it, and its tip.
 
-    Any file of git's may name them, so all are read. Raises CaveError for what no ref can keep:
-    the worktree itself, when it was moved, and repositories of submodules.
+    Any file of git's may name them, so all are read. Raises CaveError for repositories of
+    submodules: no ref of this one can keep what is in them.
     """
-    if place := moved_to(admin):
-        raise CaveError(
-            f"its worktree was moved to {place}",
-            f"move it back to {place_of(admin)}, or `git worktree repair` it and declare its path",
-        )
     if module := next(modules_of(admin), None):
         raise CaveError(f"{module}, {admin}", "move that elsewhere to keep it")
     named = b"\n".join(sorted(set(_ids(admin))))

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 
+from agentcave.errors import CaveError
 from agentcave.hosts.processes import working_directory
 from agentcave.workspaces.checkouts import leads_to, place_of
 from agentcave.workspaces.removal import EMPTY
@@ -18,9 +19,17 @@ def moved_to(admin: str) -> str | None:
     and left alone cannot be told from a deleted one: nothing in git's folder knows the new place.
     """
     path = place_of(admin)
-    return (
-        next((place for place in _places(path) if leads_to(place, admin)), None) if path else None
-    )
+    places = _places(path) if path else ()
+    return next((place for place in places if leads_to(place, admin)), None)
+
+
+def require_not_moved(admin: str) -> None:
+    """Raises CaveError with the way back."""
+    if place := moved_to(admin):
+        raise CaveError(
+            f"its worktree was moved to {place}",
+            f"move it back to {place_of(admin)}, or `git worktree repair` it and declare its path",
+        )
 
 
 def _places(path: str) -> Iterator[str]:

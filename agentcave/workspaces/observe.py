@@ -12,6 +12,7 @@ from agentcave.workspaces import judge
 from agentcave.workspaces.checkouts import lock_reason, real_path
 from agentcave.workspaces.git import Git
 from agentcave.workspaces.kept import doomed, keepable
+from agentcave.workspaces.moved import require_not_moved
 from agentcave.workspaces.survey import survey
 
 Records = Mapping[str, WorkspaceRecord]
@@ -113,7 +114,10 @@ def _keeping(
     if spec.type != "worktree" or seen.problem or not gone:
         return seen
     try:
-        found = [keepable(main, reason, a) for a in doomed(common, real_path(spec.path), reason)]
+        admins = doomed(common, real_path(spec.path), reason)
+        for admin in admins:
+            require_not_moved(admin)
+        found = [keepable(main, reason, admin) for admin in admins]
     except CaveError as refusal:
         return seen._replace(problem=str(refusal))
     return seen._replace(kept=tuple(ref for refs in found for ref in refs))

@@ -25,6 +25,7 @@ from agentcave.workspaces.checkouts import (
 from agentcave.workspaces.git import Git, GitFailed, patiently
 from agentcave.workspaces.judge import holds_nothing
 from agentcave.workspaces.kept import keep
+from agentcave.workspaces.moved import require_not_moved
 from agentcave.workspaces.recover import drop_abandoned, require_nothing_foreign, wait_until_quiet
 from agentcave.workspaces.survey import TRACKING, Survey, common_of
 from agentcave.workspaces.trees import remove_path
@@ -70,7 +71,11 @@ def _ours(path: str, reason: str) -> Admin | None:
 
 
 async def _register(main: Git, reason: str, spec: WorkspaceSpec, world: Survey) -> None:
+    import anyio
+
     async with _turn(world.common):
+        for admin in registrations(world.common, real_path(spec.path)):
+            await anyio.to_thread.run_sync(require_not_moved, admin)
         for admin in unborn(world.common, reason):
             await keep(main, reason, admin)
             remove_path(admin)

@@ -1,6 +1,7 @@
 """A worktree that was moved by hand is not taken for a deleted one: git knows only one of them."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 
@@ -62,6 +63,15 @@ async def test_one_that_is_worked_in_is_found_wherever_it_is(
     os.makedirs(os.path.dirname(moved))
     os.rename(record.path, moved)
     await refused(project, record, moved)
+
+
+async def test_a_copy_of_one_is_in_the_way_of_no_removal(
+    project: Project, record: WorkspaceRecord
+) -> None:
+    shutil.copytree(record.path, f"{record.path}-backup")
+    await project.remove(record)
+    assert os.listdir(os.path.dirname(record.path)) == ["api-backup"]
+    assert project.git("worktree", "list").count("\n") == 1
 
 
 async def test_repaired_and_declared_it_is_taken_up_where_it_is(
