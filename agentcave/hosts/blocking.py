@@ -5,7 +5,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from agentcave.errors import DeadlineExceeded, Unavailable
 from agentcave.hosts.base import Completed
@@ -23,8 +23,10 @@ class BlockingProcess:
         environment: Mapping[str, str] | None,
         stdin: bytes | None,
         timeout: float,
+        program: str,
     ) -> None:
-        self._argv = argv
+        """``program``: what messages call it."""
+        self._argv, self._program = argv, program
         self._timeout = timeout
         self._deadline = time.monotonic() + timeout
         self._stdin = memoryview(stdin or b"")
@@ -82,7 +84,7 @@ class BlockingProcess:
             left = self._deadline - time.monotonic()
             ready = poll.poll(max(0.0, left) * 1000)
             if not ready and left <= 0:
-                raise too_slow(self._argv, self._timeout)
+                raise too_slow(self._program, self._timeout)
             for descriptor, _ in ready:
                 if descriptor == self._in:
                     self._feed(poll)
@@ -102,7 +104,7 @@ class BlockingProcess:
             if ended:
                 return status
             if time.monotonic() >= self._deadline:
-                raise too_slow(self._argv, self._timeout)
+                raise too_slow(self._program, self._timeout)
             time.sleep(pause)
             pause = min(pause * 2, 0.01)
 
@@ -135,6 +137,6 @@ def cannot_start(program: str, exc: OSError) -> Unavailable:
     return Unavailable(f"cannot start {program}: {exc.strerror}")
 
 
-def too_slow(argv: Sequence[str], timeout: float) -> DeadlineExceeded:
-    words = " ".join(argv[:3])
-    return DeadlineExceeded(f"`{words} …` gave no answer within {timeout:g} s and was ended")
+def too_slow(program: str, timeout: float) -> DeadlineExceeded:
+    """Nothing of its arguments is told: they may hold anything that a file was filled in with."""
+    return DeadlineExceeded(f"`{program} …` gave no answer within {timeout:g} s and was ended")

@@ -38,7 +38,8 @@ class LocalHost:
         stdin: bytes | None = None,
         timeout: float = 30.0,
     ) -> "BlockingProcess":
-        return BlockingProcess(self._resolve(argv, cwd, environment), environment, stdin, timeout)
+        found = self._resolve(argv, cwd, environment)
+        return BlockingProcess(found, environment, stdin, timeout, argv[0])
 
     def read(
         self,
@@ -81,7 +82,7 @@ class LocalHost:
                         await _feed(process.stdin, stdin or b"")
                 await process.wait()
             if scope.cancelled_caught:
-                raise too_slow(argv, timeout)
+                raise too_slow(argv[0], timeout)
             assert process.returncode is not None
             return Completed(tuple(argv), process.returncode, output["out"], output["err"])
 

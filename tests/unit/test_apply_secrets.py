@@ -117,6 +117,16 @@ async def test_a_failure_names_the_secret_and_shows_no_value(
     assert VALUE not in shown
 
 
+async def test_a_command_that_is_too_slow_is_told_of_by_its_secret_and_program_only(
+    secrets: Secrets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agentcave.apply.secrets.TIMEOUT", 0.05)
+    with pytest.raises(CaveError) as caught:
+        await secrets.values([command("sleep", "60", "3600")])
+    told = "secret TOKEN: `sleep …` gave no answer within 0.05 s and was ended"
+    assert str(caught.value) == told
+
+
 async def test_nothing_that_is_printed_shows_a_value(secrets: Secrets) -> None:
     await value(secrets, Secret("A", "env", "STRIPE_KEY"))
     assert VALUE not in repr(secrets)
