@@ -14,6 +14,7 @@ from agentcave.apply.launches import Launches, default_stop, stop_of
 from agentcave.apply.readiness import Probe, is_ready, reach
 from agentcave.apply.secrets import Secrets, handed
 from agentcave.apply.tools import Tools
+from agentcave.config.private import make_private
 from agentcave.errors import CaveError, DeadlineExceeded
 from agentcave.model.desired import DesiredAgent, DesiredCave
 from agentcave.model.names import SETUP
@@ -227,7 +228,7 @@ class Hands:
         spec = cave.spec
         mark = os.path.join(self._tools.state.folder, "sessions", f"{SETUP}{spec.name}")
         environment = await self._launches.environment(spec, None)
-        os.makedirs(mark, mode=0o700, exist_ok=True)  # what is left there, the next pass ends
+        make_private(mark)  # what is left there, the next pass ends
         try:
             await self._run_setup(spec, {**environment, "AGENTCAVE_SESSION_DIR": mark})
         finally:

@@ -16,6 +16,7 @@ from agentcave.model.hashing import sha256, sha256_hex
 
 from .document import Document
 from .files import Source, Unreadable, read_regular
+from .private import make_private
 
 _LIMIT = 256 << 20
 _DIGEST = 32
@@ -74,7 +75,7 @@ def keep(path: str, key: bytes, payload: bytes) -> None:
     data = key + sha256(payload).digest() + payload
     temporary = f"{path}.{os.getpid()}"
     with contextlib.suppress(OSError):
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        make_private(os.path.dirname(path))
         try:
             _write_new(temporary, data)
             os.replace(temporary, path)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from agentcave.config.private import make_private
 from agentcave.context import files
 from agentcave.context.files import Folder, digest_of
 from agentcave.context.sources import FOLDER, GITIGNORE, IGNORE_ALL, SEED_LIMIT, read_source, wanted
@@ -115,7 +116,7 @@ def archive(workspace: str, destination: str, records: Mapping[str, SeedRecord])
         contents = {name: files.read(name, KEEP_LIMIT, folder)[0] for name in names}
     if contents:
         with files.explained(destination):
-            os.makedirs(destination, 0o700, exist_ok=True)
+            make_private(destination)
         with files.opened(destination) as shelf:
             for name, data in contents.items():
                 _shelve(shelf, name, data)

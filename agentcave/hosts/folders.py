@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 
+from agentcave.config.private import make_private
 from agentcave.errors import CaveError
 
 
@@ -26,14 +27,14 @@ def existing_folder(root: str, uid: str) -> str | None:
 
 
 def project_folder(root: str, name: str, uid: str) -> str:
-    """The folder of that project, made when missing. Raises CaveError where it cannot be."""
+    """The folder of that project, made when missing, and private.
+
+    Raises CaveError where it cannot be.
+    """
     folder = existing_folder(root, uid) or os.path.join(root, f"{name}-{uid}")
     try:
-        os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
-        if not os.path.isdir(folder):
-            os.mkdir(folder, 0o700)
-    except FileExistsError:
-        return folder
+        make_private(root)
+        make_private(folder)
     except OSError as exc:
         raise CaveError(
             f"cannot keep the project's history in {folder}: {exc.strerror}",

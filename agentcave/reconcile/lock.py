@@ -5,6 +5,7 @@ make. So clients hold a lock of their own, together, and the project is free whe
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
@@ -43,13 +44,13 @@ class Lock:
         """Raises CaveError when the file cannot be opened."""
         self._path = path
         try:
-            # O_CLOEXEC: an inherited descriptor would keep the lock after our death.
+            # Nobody inherits it: such a descriptor would keep the lock after our death.
             self.descriptor = regular(path, os.O_RDWR | os.O_CREAT)
         except OSError as exc:
-            where = os.path.dirname(path)
+            away = f"move {path} away, then run the same command again"
             raise CaveError(
-                f"cannot lock the project in {where}: {path}: {exc.strerror}",
-                "make it a plain file that you can write to, or move it away",
+                f"cannot lock the project in {os.path.dirname(path)}: {exc.strerror}",
+                away if exc.errno == errno.EINVAL else None,
             ) from exc
 
     def __enter__(self) -> Self:
@@ -84,7 +85,7 @@ class Lock:
     def is_gone(self) -> bool:
         """Whether somebody has deleted the file: then another one may hold a lock of this name."""
         try:
-            return not os.path.samestat(os.stat(self._path), os.fstat(self.descriptor))
+            return not os.path.samestat(os.lstat(self._path), os.fstat(self.descriptor))
         except FileNotFoundError:
             return True
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentcave.agents.base import Overlay
+from agentcave.config.private import make_private
 from agentcave.errors import CaveError
 from agentcave.hosts import Host
 from agentcave.hosts.files import regular
@@ -30,7 +31,7 @@ def lay(overlay: Overlay, folder: str, host: Host) -> None:
     for name in overlay.folders:
         os.makedirs(os.path.join(overlay.source, name), exist_ok=True)
     place = os.path.join(folder, overlay.place)
-    os.makedirs(place, mode=0o700, exist_ok=True)
+    make_private(place)
     for name in _names(overlay):
         os.symlink(os.path.realpath(os.path.join(overlay.source, name)), os.path.join(place, name))
     if settings is not None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from agentcave.config.private import make_private
 from agentcave.errors import CaveError, DeadlineExceeded
 from agentcave.model.names import session_name
 from agentcave.model.observed import ObservedSession, Stamp
@@ -172,8 +173,8 @@ class TmuxSession:
         argv = (program, *options.argv[1:])
         text = launch.script(argv, cwd, environment, self.manager.server_names)
         try:
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            make_private(folder)
+            make_private(os.path.dirname(path))
             for overlay in options.overlays:
                 lay(overlay, folder, self.manager.host)
             for name, data in options.files.items():
@@ -191,7 +192,7 @@ class TmuxSession:
         folder = os.path.join(self.manager.folder(self.stamp), launch.PIDS)
         with contextlib.suppress(OSError):
             if not os.path.lexists(folder):
-                os.makedirs(folder, mode=0o700, exist_ok=True)
+                make_private(folder)
             if os.path.islink(folder):
                 return
             os.replace(path, os.path.join(folder, self.id))

@@ -156,7 +156,7 @@ async def test_a_lock_that_stays_in_use_is_given_up(
 
 async def test_a_fifo_in_its_place_is_not_waited_for(tmp_path: Path, shop: Path) -> None:
     os.mkfifo(tmp_path / ".claude.json")
-    with anyio.fail_after(20), pytest.raises(CaveError, match="it is not a regular file"):
+    with anyio.fail_after(20), pytest.raises(CaveError, match="is not a regular file"):
         await record_trust(CLAUDE, start(tmp_path, shop), "api/claude")
 
 

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from agentcave.errors import Busy, CaveError
+from agentcave.reconcile.controllers import NAME, being_controller, controller_of
 from agentcave.reconcile.lock import lock_of_clients, project_lock
 
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -130,3 +132,65 @@ def test_a_file_system_without_locks_is_named_with_the_way_out(
     with pytest.raises(CaveError, match=f"cannot lock {tmp_path}/lock: No locks available") as told:
         project_lock(str(tmp_path), "up", 0, print).__enter__()
     assert "XDG_STATE_HOME" in str(told.value.hint)
+
+
+def plant(kind: str, place: Path) -> None:
+    """Something that is no file of ours."""
+    other = place.parent / "other"
+    match kind:
+        case "link":
+            other.write_text("somebody else's\n")
+            place.symlink_to(other)
+        case "link to nothing":
+            place.symlink_to(other)
+        case "link to a fifo":
+            os.mkfifo(other)
+            place.symlink_to(other)
+        case "fifo":
+            os.mkfifo(place)
+        case "folder":
+            place.mkdir()
+        case "socket":
+            with socket.socket(socket.AF_UNIX) as server:
+                server.bind(str(place))
+
+
+def work_and_watch(folder: str) -> None:
+    """Open each file that a controller at work has open."""
+    with (
+        project_lock(folder, "up", 1, print),
+        lock_of_clients(folder),
+        being_controller(folder, detached=False),
+    ):
+        pass
+
+
+KINDS = ["link", "link to nothing", "link to a fifo", "fifo", "folder", "socket"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["lock", "clients", NAME])
+def test_what_is_no_file_of_ours_is_refused_by_its_name(
+    tmp_path: Path, kind: str, name: str
+) -> None:
+    plant(kind, tmp_path / name)
+    told = f"cannot lock the project in {tmp_path}: {name} is not a regular file"
+    with pytest.raises(CaveError, match=told) as caught:
+        work_and_watch(str(tmp_path))
+    assert caught.value.hint == f"move {tmp_path / name} away, then run the same command again"
+    other = tmp_path / "other"
+    assert not other.is_file() or other.read_text() == "somebody else's\n"
+    assert kind != "link to nothing" or not other.exists()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_controller_is_not_looked_for_in_what_is_no_file_of_ours(
+    tmp_path: Path, kind: str
+) -> None:
+    with being_controller(str(tmp_path), detached=False):
+        ours = (tmp_path / NAME).read_text()
+    (tmp_path / NAME).unlink()
+    plant(kind, tmp_path / NAME)
+    if kind == "link":
+        (tmp_path / "other").write_text(ours)
+    assert controller_of(str(tmp_path)) is None
