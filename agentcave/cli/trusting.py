@@ -42,7 +42,7 @@ def check_trust(
 def is_trusted(located: Located, document: config.Document, state: State) -> bool:
     if not located.found:
         return True
-    known = json.loads(state.text("trust") or "{}")
+    known = state.texts("trust")
     return trust.foreign(document) is None and bool(known == trust.fingerprint(document))
 
 
@@ -76,10 +76,9 @@ def _trusted_files(document: config.Document, state: State, key: bytes) -> dict[
 
     An older history holds whole env_files, under another name.
     """
-    if (known := state.text("trusted_files")) is not None:
-        return dict(json.loads(known))
-    whole = json.loads(state.text("trusted_texts") or "{}")
-    return trust.without_values(document, whole, key)
+    if state.text("trusted_files") is not None:
+        return state.texts("trusted_files")
+    return trust.without_values(document, state.texts("trusted_texts"), key)
 
 
 def _drop_values(document: config.Document, state: State) -> None:

@@ -62,10 +62,14 @@ def pack_fields(fields: Mapping[str, Any], key: DigestKey) -> str:
 
 def changed_fields(packed: str, fields: Mapping[str, Any], key: DigestKey) -> tuple[str, ...]:
     """Names of fields that are not as they were packed; () when that cannot be told."""
-    known = json.loads(packed or "[]")
-    if not known or known[0] != key[0]:
+    try:
+        made_with, before = json.loads(packed)
+        before = dict(before)
+    except (ValueError, TypeError):
         return ()
-    before, now = known[1], json.loads(pack_fields(fields, key))[1]
+    if made_with != key[0]:
+        return ()
+    now = json.loads(pack_fields(fields, key))[1]
     return tuple(sorted(n for n in before | now if before.get(n) != now.get(n)))
 
 

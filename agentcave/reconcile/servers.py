@@ -100,7 +100,9 @@ def refuse_elsewhere(host: Host, state: State, uid: str, pid: int | None) -> Non
 
 
 def _known(state: State) -> list[Home]:
-    return [Home(*home) for home in json.loads(state.text(KEY) or "[]")]
+    text = state.text(KEY) or "[]"
+    with state.understanding(f"meta: {KEY}"):
+        return [Home(str(socket), int(pid), int(start)) for socket, pid, start in json.loads(text)]
 
 
 def _is_lost(home: Home) -> bool:

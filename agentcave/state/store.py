@@ -10,10 +10,13 @@ from typing import Any
 
 from agentcave.errors import CaveError
 from agentcave.model.observed import History, Key, SeedRecord, WorkspaceRecord
+from agentcave.state import rows
 
 FORMAT = 3
 COLUMNS = {1: History._fields[:-3], 2: History._fields[:-2], FORMAT: History._fields}
 """What `agents` holds in each format that can be read; in order, so that later ones are added."""
+PATIENCE = 10.0
+"""Seconds that another program may keep it locked."""
 EVENTS_KEPT = 10_000
 ENDED = "session-ended"
 """The action of an event that tells of what was seen and not of what was done."""
@@ -72,7 +75,13 @@ class State:
 
     def text(self, name: str) -> str | None:
         value = self.meta(name)
-        return None if value is None else value.decode()
+        with self.understanding(f"meta: {name}"):
+            return None if value is None else value.decode()
+
+    def texts(self, name: str) -> dict[str, str]:
+        """A mapping that is kept as JSON; nothing where there is none."""
+        with self.understanding(f"meta: {name}"):
+            return rows.texts(self.text(name))
 
     def set_meta(self, **values: str | bytes | None) -> None:
         with self._writing() as db:
@@ -80,8 +89,9 @@ class State:
 
     def histories(self) -> dict[Key, History]:
         columns = ", ".join(COLUMNS[self._format])
-        rows = self._rows(f"SELECT cave, agent, {columns} FROM agents")
-        return {(row[0], row[1]): History(*row[2:]) for row in rows}
+        found = list(self._rows(f"SELECT cave, agent, {columns} FROM agents"))
+        with self.understanding("agents"):
+            return rows.histories(found)
 
     def put_histories(
         self, histories: Mapping[Key, History], events: Iterable[Mapping[str, Any]] = ()
@@ -89,18 +99,19 @@ class State:
         """``events`` go with them: each transaction costs an fsync."""
         marks = ", ".join("?" * (len(History._fields) + 2))
         with self._writing() as db:
-            rows = ((*key, *history) for key, history in histories.items())
-            db.executemany(f"REPLACE INTO agents VALUES ({marks})", rows)
+            values = ((*key, *history) for key, history in histories.items())
+            db.executemany(f"REPLACE INTO agents VALUES ({marks})", values)
             _add(db, events)
 
     def workspaces(self) -> dict[str, WorkspaceRecord]:
-        rows = self._rows("SELECT cave, body FROM workspaces")
-        return {cave: _workspace(json.loads(body)) for cave, body in rows}
+        found = self._rows("SELECT cave, body FROM workspaces")
+        with self.understanding("workspaces"):
+            return {cave: rows.workspace(body) for cave, body in found}
 
     def put_workspaces(self, records: Mapping[str, WorkspaceRecord]) -> None:
         with self._writing() as db:
-            rows = ((cave, json.dumps(record._asdict())) for cave, record in records.items())
-            db.executemany("REPLACE INTO workspaces VALUES (?, ?)", rows)
+            values = ((cave, json.dumps(record._asdict())) for cave, record in records.items())
+            db.executemany("REPLACE INTO workspaces VALUES (?, ?)", values)
 
     def forget_workspace(self, cave: str) -> None:
         with self._writing() as db:
@@ -108,17 +119,15 @@ class State:
             db.execute("DELETE FROM contexts WHERE cave = ?", (cave,))
 
     def seeds(self) -> dict[str, dict[str, SeedRecord]]:
-        rows = list(self._rows("SELECT cave, body FROM contexts"))
-        bodies = json.loads(f"[{','.join([body for _, body in rows])}]")  # one call, not thousands
-        return {
-            cave: {name: SeedRecord._make(record) for name, record in body.items()}
-            for (cave, _), body in zip(rows, bodies, strict=True)
-        }
+        found = list(self._rows("SELECT cave, body FROM contexts"))
+        with self.understanding("contexts"):
+            known = rows.seeds([body for _, body in found])
+        return {cave: body for (cave, _), body in zip(found, known, strict=True)}
 
     def put_seeds(self, seeds: Mapping[str, Mapping[str, SeedRecord]]) -> None:
         with self._writing() as db:
-            rows = ((cave, json.dumps(records)) for cave, records in seeds.items())
-            db.executemany("REPLACE INTO contexts VALUES (?, ?)", rows)
+            values = ((cave, json.dumps(records)) for cave, records in seeds.items())
+            db.executemany("REPLACE INTO contexts VALUES (?, ?)", values)
 
     def screen(self, key: Key) -> str | None:
         """The last screen of an agent that has ended."""
@@ -128,23 +137,21 @@ class State:
 
     def put_screens(self, screens: Mapping[Key, str]) -> None:
         with self._writing() as db:
-            rows = ((*key, text) for key, text in screens.items())
-            db.executemany("REPLACE INTO screens VALUES (?, ?, ?)", rows)
+            values = ((*key, text) for key, text in screens.items())
+            db.executemany("REPLACE INTO screens VALUES (?, ?, ?)", values)
 
     def events(self, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
-        rows = self._rows("SELECT id, body FROM events WHERE id > ? ORDER BY id", (after,))
-        return [(number, json.loads(body)) for number, body in rows]
+        found = self._rows("SELECT id, body FROM events WHERE id > ? ORDER BY id", (after,))
+        with self.understanding("events"):
+            return [(number, rows.event(body)) for number, body in found]
 
     def failures(self) -> dict[str, str]:
         """Per cave, why its last step was not done; nothing where the last one was."""
         told: dict[str, str] = {}
-        for _, event in self.events(self._last_event() - EVENTS_LOOKED_AT):
-            if event["cave"] is None or event["action"] == ENDED:
-                continue
-            if event["outcome"] == "done":
-                told.pop(event["cave"], None)
-            elif event["outcome"] != "skipped" or event["cave"] not in told:
-                told[event["cave"]] = f"{event['outcome']}: {event['error']}"
+        events = self.events(self._last_event() - EVENTS_LOOKED_AT)
+        with self.understanding("events"):
+            for _, event in events:
+                _take_failure(told, event)
         return told
 
     def _last_event(self) -> int:
@@ -155,6 +162,14 @@ class State:
     def add_events(self, events: Iterable[Mapping[str, Any]]) -> None:
         with self._writing() as db:
             _add(db, events)
+
+    @contextlib.contextmanager
+    def understanding(self, what: str) -> Iterator[None]:
+        """Raise CaveError for a part of the history that somebody has damaged."""
+        try:
+            yield
+        except rows.DAMAGE as exc:
+            raise _damaged(self.folder, f"what it holds is damaged ({what})") from exc
 
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> Iterator[Any]:
         if self._connection is None:
@@ -174,10 +189,19 @@ class State:
             raise _unwritable(self.folder, exc) from exc
 
 
+def _take_failure(told: dict[str, str], event: Mapping[str, Any]) -> None:
+    if event["cave"] is None or event["action"] == ENDED:
+        return
+    if event["outcome"] == "done":
+        told.pop(event["cave"], None)
+    elif event["outcome"] != "skipped" or event["cave"] not in told:
+        told[event["cave"]] = f"{event['outcome']}: {event['error']}"
+
+
 def _add(db: sqlite3.Connection, events: Iterable[Mapping[str, Any]]) -> None:
-    rows = [(json.dumps(event),) for event in events]
-    db.executemany("INSERT INTO events (body) VALUES (?)", rows)
-    if rows:
+    values = [(json.dumps(event),) for event in events]
+    db.executemany("INSERT INTO events (body) VALUES (?)", values)
+    if values:
         kept = "(SELECT max(id) FROM events) - ?"
         db.execute(f"DELETE FROM events WHERE id <= {kept}", (EVENTS_KEPT,))
 
@@ -251,10 +275,12 @@ def _require_files(path: str) -> None:
 
 def _connect(path: str, mode: str) -> sqlite3.Connection:
     quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    return sqlite3.connect(f"file:{quoted}?mode={mode}", uri=True, timeout=10)
+    return sqlite3.connect(f"file:{quoted}?mode={mode}", uri=True, timeout=PATIENCE)
 
 
 def _unwritable(folder: str, exc: sqlite3.Error) -> CaveError:
+    if _is_locked(exc):
+        return _locked(folder)
     return CaveError(
         f"cannot write the project's history in {folder}: {exc}",
         "free some space or make it writable, then run the same command again",
@@ -262,11 +288,38 @@ def _unwritable(folder: str, exc: sqlite3.Error) -> CaveError:
 
 
 def _unreadable(folder: str, exc: sqlite3.Error) -> CaveError:
+    return _locked(folder) if _is_locked(exc) else _damaged(folder, str(exc))
+
+
+def _damaged(folder: str, why: str) -> CaveError:
     return CaveError(
-        f"cannot read the project's history in {folder}: {exc}",
-        f"it holds counters and logs only: move {os.path.join(folder, 'state.db')} away to go on",
+        f"cannot read the project's history in {folder}: {why}",
+        f"move {os.path.join(folder, 'state.db')} away to go on: what runs and all workspaces are "
+        "found again; trust is asked for again, and agents that do not run begin new conversations",
     )
 
 
-def _workspace(body: dict[str, Any]) -> WorkspaceRecord:
-    return WorkspaceRecord(**{**body, "disposable": tuple(body.get("disposable", ()))})
+def _is_locked(exc: sqlite3.Error) -> bool:
+    code = getattr(exc, "sqlite_errorcode", 0) & 0xFF  # the rest says more about it
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _locked(folder: str) -> CaveError:
+    path = os.path.join(folder, "state.db")
+    pids = _holders(path)
+    who = f"process {', '.join(pids)}" if pids else "another program (a backup, a database shell)"
+    return CaveError(
+        f"cannot use the project's history {path}: {who} has kept it locked for {PATIENCE:g} s",
+        "end that or wait for it, then run the same command again",
+    )
+
+
+def _holders(path: str) -> list[str]:
+    """Whose locks the kernel knows of on a file; nobody where it does not tell."""
+    try:
+        end = f":{os.stat(path).st_ino}"
+        with open("/proc/locks", encoding="ascii") as file:
+            locks = [line.split() for line in file]
+    except OSError:
+        return []
+    return sorted({words[-4] for words in locks if words[-3].endswith(end)} - {str(os.getpid())})
