@@ -75,9 +75,13 @@ def _inotify() -> Finding:
 
 def _descriptors() -> Finding:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    text = f"{_limit(soft)} a process, {_limit(hard)} at most; the tmux server needs one a session"
-    few = soft != resource.RLIM_INFINITY and soft < 4 * FEW
-    return Finding("warn" if few else "ok", "descriptors", text)
+    text = (
+        f"{_limit(soft)} a process, {_limit(hard)} at most, which the tmux server takes: it needs "
+        "one a session"
+    )
+    few = hard != resource.RLIM_INFINITY and hard < 4 * FEW
+    hint = "; raise it (`ulimit -H -n`) before the server starts" if few else ""
+    return Finding("warn" if few else "ok", "descriptors", f"{text}{hint}")
 
 
 def _terminals() -> Finding:

@@ -15,6 +15,8 @@ IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 TERMINALS_OWN = ("TERM", "TMUX", "TMUX_PANE", "COLORTERM")
 # bash, where it is /bin/sh, refuses to assign these, which people do export.
 READ_ONLY = frozenset({"UID", "EUID", "PPID", "BASHOPTS", "SHELLOPTS"})
+SOFT_LIMIT = "AGENTCAVE_NOFILE"
+"""Set by a tmux server of ours that has raised its soft limit of descriptors: what it was."""
 WRONG_DIRECTORY = 126
 PIDS = "pids"
 """The folder, beside that of the launch files, of the files that hold a process id each."""
@@ -41,7 +43,7 @@ def script(
     handed["COLORTERM"] = "truecolor"
     gone = [
         name
-        for name in ("AGENTCAVE_STAMP", *server_names)
+        for name in ("AGENTCAVE_STAMP", SOFT_LIMIT, *server_names)
         if name not in handed and name not in TERMINALS_OWN and IDENTIFIER.fullmatch(name)
     ]
     through_env = [f"{name}={handed.pop(name)}" for name in sorted(READ_ONLY & handed.keys())]
@@ -50,6 +52,7 @@ def script(
     complaint = quote(f"agentcave: cannot enter {cwd}: it is gone, or is not what it was")
     lines = [
         '{ echo "$$" >"$0"',
+        f'[ -z "${SOFT_LIMIT}" ] || ulimit -S -n "${SOFT_LIMIT}"',
         f"unset {' '.join(gone)}",
         *(f"export {name}={quote(value)}" for name, value in handed.items()),
         f'cd -P -- {place} && [ "$PWD" = {place} ] || '

@@ -20,6 +20,7 @@ lock is waited for that the server holds until then.
 import ctypes
 import fcntl
 import os
+import resource
 import sys
 import time
 
@@ -27,6 +28,9 @@ PR_SET_CHILD_SUBREAPER = 36
 IGNORED_BY_PYTHON = (13, 25)
 """SIGPIPE and SIGXFSZ; tmux would hand the second on to all panes. Module signal costs 10 ms."""
 DEADLINE = 5.0
+DESCRIPTORS = 1 << 16
+SOFT_LIMIT = b"AGENTCAVE_NOFILE"
+"""The launch file of an agent gives it this limit back, and takes the variable away."""
 
 
 def main(socket: str, before: str, count: str, *client: str) -> None:
@@ -92,9 +96,22 @@ def become_server(begins: tuple[str, ...], environment: dict[bytes, bytes]) -> N
         libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         for number in IGNORED_BY_PYTHON:
             libc.signal(number, None)
-        os.execvpe(begins[0], [*begins, "-D"], environment)
+        os.execvpe(begins[0], [*begins, "-D"], {**environment, **raised_limit()})
     finally:
         os._exit(127)
+
+
+def raised_limit() -> dict[bytes, bytes]:
+    """Raise the soft limit of descriptors, and what tells the panes which it was.
+
+    The server needs one for each session; at its limit it turns in circles instead of failing.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft == resource.RLIM_INFINITY or soft >= most:
+        return {}
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return {SOFT_LIMIT: b"%d" % soft}
 
 
 def close_inherited() -> None:

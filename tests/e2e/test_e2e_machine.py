@@ -1,5 +1,6 @@
 """Machines, repositories and neighbours that are not as one would wish."""
 
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from caving import (
     SLEEPER,
     Cave,
     command_line_of,
+    environment_of,
     eventually,
     make_project,
     snapshot,
@@ -125,6 +127,27 @@ def test_a_git_that_fails_makes_the_cave_refused_with_its_reason(cave: Cave) -> 
     assert "git" in done.err
     assert cave.agents() == {}
     assert not cave.workspace().exists()
+
+
+def descriptors(pid: int) -> tuple[int, int]:
+    """The soft and the hard limit of a process."""
+    text = Path(f"/proc/{pid}/limits").read_text()
+    (soft, hard) = re.findall(r"^Max open files +(\d+) +(\d+)", text, re.M)[0]
+    return int(soft), int(hard)
+
+
+def test_the_server_has_descriptors_for_many_sessions_and_agents_keep_their_limit(
+    cave: Cave,
+) -> None:
+    assert cave.shell("ulimit -S -n 100; ulimit -H -n 4000; $agentcave up -f caves.yaml").code == 0
+    server = int(cave.tmux("display-message", "-p", "#{pid}"))
+    (pane,) = cave.agents().values()
+    assert descriptors(server) == (4000, 4000)
+    assert descriptors(pane.pid) == (100, 4000)
+    assert b"AGENTCAVE_NOFILE" not in environment_of(pane.pid)
+    cave.run("restart", "-f", "caves.yaml")
+    (again,) = cave.agents().values()
+    assert descriptors(again.pid) == (100, 4000)
 
 
 @pytest.mark.parametrize("kibibytes", [60_000, 80_000, 160_000, 320_000])
@@ -470,3 +493,10 @@ def test_an_older_tmux_is_refused_by_name_and_nothing_is_made(cave: Cave) -> Non
     assert "3.2a or newer" in done.err
     assert cave.panes() == []
     assert nothing_was_made(cave)
+
+
+def test_doctor_warns_of_descriptors_only_where_the_server_cannot_have_more(cave: Cave) -> None:
+    for limits, verdict in (("ulimit -S -n 100", "ok"), ("ulimit -n 100", "warn")):
+        found = json.loads(cave.shell(f"{limits}; $agentcave doctor --json").out)
+        said = [(one["verdict"], one["text"]) for one in found if one["what"] == "descriptors"]
+        assert [(one[0], "100 a process" in one[1]) for one in said] == [(verdict, True)]
