@@ -68,7 +68,10 @@ def _inotify() -> Finding:
     try:
         INotify().close()
     except OSError as exc:
-        text = f"{exc.strerror} ({known}); `up --watch` needs one: raise {limits}instances"
+        text = (
+            f"{exc.strerror} ({known}); `up --watch` looks every second instead: raise "
+            f"{limits}instances"
+        )
         return Finding("warn", "inotify", text)
     return Finding("ok", "inotify", known)
 

@@ -91,6 +91,7 @@ class Loop:
         self._blocked: dict[tuple[str, str | None, str], str | None] = {}
         self._wrong: str | None = None
         self._failed: str | None = None
+        self._blind: str | None = None
         self.seen: Pass | None = None
         self.looks = 0
 
@@ -138,6 +139,7 @@ class Loop:
             self._lock.sign(signature("up --watch"))
             self._reload()
             self._watch_files()
+            self._tell_blind()
             seen = self.seen = await self._look()
             self.looks += 1
             self._tell_blocked(seen.plan)
@@ -182,6 +184,11 @@ class Loop:
         spaces = (cave.workspace for cave in self.spec.caves)
         made = [space.path for space in spaces if space.type != "directory"]
         self._wakeups.watch_files(self._source.files(), made)
+
+    def _tell_blind(self) -> None:
+        if (blind := self._wakeups.blind) and blind != self._blind:
+            self._note("watch", "failed", blind)
+        self._blind = blind
 
     def _differs(self, action: str, error: str, before: str | None) -> str:
         if error != before:
@@ -251,7 +258,7 @@ class Loop:
     def _pause(self, seen: Pass) -> float:
         plan, pauses = seen.plan, [RESYNC, self._flights.delays.next()]
         held = any(step.outcome == "held" for step in plan.blocked)
-        if held or plan.waiting or self._unsure:
+        if held or plan.waiting or self._unsure or self._wakeups.blind:
             pauses.append(SOON)
         if plan.wake_at is not None:
             pauses.append(plan.wake_at - self._setting.clock())

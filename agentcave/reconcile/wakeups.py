@@ -22,13 +22,15 @@ GONE = flags.MOVED_FROM | flags.DELETE
 class Wakeups:
     """``files`` are watched through their folders, since editors replace files.
 
-    ``signal_file`` is closed after writing by whoever did something, and never by us.
+    ``signal_file`` is closed after writing by whoever did something, and never by us. ``blind``
+    says why changes of files are not noticed; then whoever waits has to look by itself.
     """
 
     def __init__(self, signal_file: str) -> None:
         self._epoll = select.epoll()
-        self._inotify = INotify(nonblocking=True)
-        self._epoll.register(self._inotify.fileno(), select.EPOLLIN)
+        self._inotify, self.blind = _begin_inotify()
+        if self._inotify is not None:
+            self._epoll.register(self._inotify.fileno(), select.EPOLLIN)
         self._processes: dict[int, int] = {}
         self._ended: set[int] = set()
         self._folders: dict[str, int] = {}
@@ -41,7 +43,8 @@ class Wakeups:
     def close(self) -> None:
         for descriptor in self._processes.values():
             os.close(descriptor)
-        self._inotify.close()
+        if self._inotify is not None:
+            self._inotify.close()
         self._epoll.close()
 
     def follow(self, pids: Collection[int]) -> bool:
@@ -67,14 +70,20 @@ class Wakeups:
         Of ``places``, which are folders, only that they go away is of interest.
         """
         self._files, self._places = frozenset(files), frozenset(places)
+        if self._inotify is None:
+            return
+        self.blind = None
         folders = {os.path.dirname(path) for path in (*files, *places, self._signal_file)}
         for folder in self._folders.keys() - folders:
             with contextlib.suppress(OSError):  # it went with its folder
                 self._inotify.rm_watch(self._folders[folder])
             del self._folders[folder]
         for folder in folders:
-            with contextlib.suppress(OSError):  # a folder that is not there, or one too many
+            try:
                 self._folders[folder] = self._inotify.add_watch(folder, CHANGED)
+            except OSError as exc:  # a folder that is not there, or one too many
+                if exc.errno == errno.ENOSPC:
+                    self.blind = _why_blind(exc, "max_user_watches")
 
     def call(self) -> None:
         """Wake whoever waits."""
@@ -99,19 +108,19 @@ class Wakeups:
         """Take what has happened; whether it means anything."""
         happened, pids = False, {descriptor: pid for pid, descriptor in self._processes.items()}
         for descriptor, _ in self._epoll.poll(0):
-            if descriptor == self._inotify.fileno():
-                happened |= self._take_changes()
-            else:
+            if descriptor in pids:
                 pid = pids[descriptor]
                 self._forget(pid)
                 self._ended.add(pid)
                 happened = True
+            elif self._inotify is not None:
+                happened |= self._take_changes(self._inotify)
         return happened
 
-    def _take_changes(self) -> bool:
+    def _take_changes(self, inotify: INotify) -> bool:
         names = {watch: folder for folder, watch in self._folders.items()}
         happened = False
-        for event in self._inotify.read(timeout=0):
+        for event in inotify.read(timeout=0):
             path = os.path.join(names.get(event.wd, ""), event.name)
             happened |= bool(event.mask & flags.Q_OVERFLOW)
             happened |= bool(event.mask & GONE) and path in self._places
@@ -122,3 +131,18 @@ class Wakeups:
         descriptor = self._processes.pop(pid)
         self._epoll.unregister(descriptor)
         os.close(descriptor)
+
+
+def _begin_inotify() -> tuple[INotify | None, str | None]:
+    """One, or why there is none: each user may have so many, and other programs use them too."""
+    try:
+        return INotify(nonblocking=True), None
+    except OSError as exc:
+        return None, _why_blind(exc, "max_user_instances")
+
+
+def _why_blind(exc: OSError, limit: str) -> str:
+    return (
+        f"changes of files are not noticed at once, but looked for every second: {exc.strerror} "
+        f"(raise /proc/sys/fs/inotify/{limit}, and start the controller again)"
+    )

@@ -25,6 +25,18 @@ caves:
     agents: {{shell: {sleeper}}}
 """
 FULL = "CREATE TRIGGER full BEFORE INSERT ON {} BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+NO_INOTIFY = """\
+import errno
+
+import inotify_simple
+
+
+def used_up(*words, **options):
+    raise OSError(errno.{number}, "used up")
+
+
+inotify_simple.INotify.{call} = used_up
+"""
 TMUX = 'if test -e "$HOME/broken"; then echo lost >&2; exit 1; fi; exec {} "$@"'
 
 
@@ -67,6 +79,24 @@ def test_a_history_that_takes_nothing_is_told_and_does_not_end_it(cave: Cave, ta
         change_history(cave, "DROP TRIGGER full")
         comes_back(cave, before)
         assert any("disk is full" in event["error"] for event in troubles(watcher))
+
+
+@pytest.mark.parametrize(
+    ("call", "number", "limit"),
+    [("__init__", "EMFILE", "max_user_instances"), ("add_watch", "ENOSPC", "max_user_watches")],
+)
+def test_without_inotify_it_looks_by_itself_and_names_the_limit_once(
+    cave: Cave, call: str, number: str, limit: str
+) -> None:
+    cave.change_python(NO_INOTIFY.format(call=call, number=number))
+    with watching(cave) as watcher:
+        comes_back(cave, crash(cave))
+        cave.declare(ONE_CAVE + "  web:\n    agents: {shell: " + SLEEPER + "}\n")
+        eventually(lambda: "shop/web/shell" in cave.agents())
+        cave.run("stop", "-f", "caves.yaml", "web")
+        eventually(lambda: list(cave.agents()) == [API])
+        (told,) = watcher.saw("watch", "failed")
+        assert limit in told["error"]
 
 
 def test_the_live_table_outlasts_a_tmux_that_fails_for_a_while(

@@ -40,15 +40,6 @@ loop.Loop._with_ready = broken
 """
 
 
-def put_in(cave: Cave, bug: str) -> None:
-    """Every Python of this world has it."""
-    folder = cave.home / "bugs"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(bug)
-    others = cave.environ.get("PYTHONPATH")
-    cave.environ["PYTHONPATH"] = f"{folder}:{others}" if others else str(folder)
-
-
 def traceback_of(said: str) -> str:
     (path,) = set(re.findall(r"/\S+/bug-\w+\.txt", said))
     return Path(path).read_text()
@@ -57,7 +48,7 @@ def traceback_of(said: str) -> str:
 @pytest.mark.parametrize("json", [(), ("--json",)])
 def test_in_one_step_of_up(cave: Cave, json: tuple[str, ...]) -> None:
     cave.declare(TWO)
-    put_in(cave, IN_A_STEP)
+    cave.change_python(IN_A_STEP)
     done = cave.up(*json, code=1)
     said = done.out if json else done.err
     assert "bug: ZeroDivisionError" in said
@@ -68,7 +59,7 @@ def test_in_one_step_of_up(cave: Cave, json: tuple[str, ...]) -> None:
 
 def test_in_one_step_of_a_controller(cave: Cave) -> None:
     cave.declare(TWO)
-    put_in(cave, IN_A_STEP)
+    cave.change_python(IN_A_STEP)
     with watching(cave) as watcher:
         eventually(lambda: watcher.saw("create-workspace", "failed", "bad"))
         comes_back(cave, crash(cave))
@@ -77,7 +68,7 @@ def test_in_one_step_of_a_controller(cave: Cave) -> None:
 
 
 def test_in_the_look_of_a_controller(cave: Cave) -> None:
-    put_in(cave, IN_A_LOOK)
+    cave.change_python(IN_A_LOOK)
     with watching(cave) as watcher:
         (cave.home / "broken").touch()
         before = crash(cave)

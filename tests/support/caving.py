@@ -143,6 +143,14 @@ class Cave:
         (folder / name).chmod(0o755)
         return f"{folder}:{os.environ['PATH']}"
 
+    def change_python(self, code: str) -> None:
+        """Have every Python of this world run this first."""
+        folder = self.home / "changed"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(code)
+        others = self.environ.get("PYTHONPATH")
+        self.environ["PYTHONPATH"] = f"{folder}:{others}" if others else str(folder)
+
     def git(self, *words: str, cwd: Path | None = None) -> str:
         done = subprocess.run(
             ["git", *words],
