@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from agentcave.cli import project as projects
@@ -27,8 +28,9 @@ from agentcave.report.sessions import (
     rows_of,
     stray_text,
     with_failures,
+    with_survivors,
 )
-from agentcave.sessions.panes import Reading
+from agentcave.sessions.panes import Reading, survivor
 from agentcave.state import State
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ def rows_now(
     kept = controller.keeps if controller else None
     rows = rows_of(spec, observed, key, watched_at=watched_at, kept=kept)
     rows = with_failures(rows, state.failures)
+    rows = with_survivors(rows, partial(survivor, state.folder))
     if words:
         wanted = set(keys_of(words, declared_or_live(spec, rows), groups_of(spec)))
         rows = [row for row in rows if row.key in wanted]

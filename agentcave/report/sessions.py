@@ -97,6 +97,22 @@ def with_failures(rows: Sequence[Row], failures: Callable[[], Mapping[str, str]]
     ]
 
 
+def with_survivors(rows: Sequence[Row], survivor: Callable[[str], int | None]) -> list[Row]:
+    """Pending agents whose last process lives on, for its tmux server was killed under it.
+
+    ``survivor``: that process, by the id of the session.
+    """
+    return [_surviving(row, survivor) for row in rows]
+
+
+def _surviving(row: Row, survivor: Callable[[str], int | None]) -> Row:
+    last = row.history.session
+    if row.status.phase is not Phase.PENDING or last is None or (pid := survivor(last)) is None:
+        return row
+    reason = f"process {pid} of it lives on without a terminal; `agentcave up` ends it, and starts"
+    return row._replace(status=row.status._replace(reason=f"{reason} it again"))
+
+
 def _watch(
     cave: DesiredCave,
     desired: Desired,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from agentcave.errors import CaveError, Unavailable
-from agentcave.hosts import Host, Pending, existing_folder, state_root
+from agentcave.hosts import Host, Pending, environment_of, existing_folder, state_root
 from agentcave.hosts.processes import has_ended, working_directory
 from agentcave.model.names import session_name
 from agentcave.model.observed import ObservedSession, Stamp
@@ -167,12 +167,24 @@ def _session(
 def _recorded(stamp: Stamp, environ: Mapping[str, str]) -> int | None:
     """The process that a session began as, where tmux does not tell it any more."""
     folder = existing_folder(state_root(environ), stamp.uid)
-    if folder is None:
-        return None
+    return None if folder is None else _began_as(folder, stamp.session)
+
+
+def _began_as(folder: str, session: str) -> int | None:
     try:
-        return process_in(os.path.join(folder, PIDS, os.path.basename(stamp.session)))
+        return process_in(os.path.join(folder, PIDS, os.path.basename(session)))
     except OSError:
         return None
+
+
+def survivor(folder: str, session: str) -> int | None:
+    """The process that a session without a pane began as, if it still lives.
+
+    ``folder``: of the project's history. A number can be given to another process.
+    """
+    pid = _began_as(folder, session)
+    held = environment_of(pid).get("AGENTCAVE_SESSION_DIR") if pid is not None else None
+    return pid if held == os.path.join(folder, "sessions", session) else None
 
 
 def translated(exc: TmuxError) -> CaveError:

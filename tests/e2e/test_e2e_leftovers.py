@@ -3,7 +3,7 @@
 import os
 import signal
 
-from caving import Cave, alive, eventually
+from caving import ONE_CAVE, Cave, alive, eventually
 
 STUBBORN = """
 version: 1
@@ -42,6 +42,24 @@ def test_survivors_of_a_dead_server_are_ended_before_the_agent_starts_again(cave
     cave.up()
     assert not any(alive(pid) for pid in before)
     assert len(cave.agents()) == 1
+
+
+def test_an_agent_that_outlives_its_server_is_shown_until_up_ends_it(cave: Cave) -> None:
+    stays = "command: [sh, -c, \"trap '' HUP; exec sleep infinity\"]"
+    cave.declare(ONE_CAVE.replace("command: [sleep, infinity]", stays))
+    cave.up()
+    agent = cave.agents()["shop/api/shell"].pid
+    server = int(cave.tmux("display-message", "-p", "#{pid}"))
+    os.kill(server, signal.SIGKILL)
+    eventually(lambda: not alive(server))
+    row = cave.ps()["api/shell"]
+    assert alive(agent)
+    assert row["phase"] == "pending"
+    assert f"process {agent} of it lives on without a terminal" in row["reason"]
+
+    cave.up()
+    assert not alive(agent)
+    assert "lives on" not in cave.ps()["api/shell"]["reason"]
 
 
 def test_orphans_without_a_mark_in_their_environment_do_not_outlive_a_dead_server(
