@@ -19,7 +19,7 @@ from agentcave.model.spec import ProjectSpec
 from agentcave.reconcile.attend import attend, rules_of
 from agentcave.reconcile.controllers import controller_of
 from agentcave.reconcile.live import observe_sessions
-from agentcave.reconcile.servers import refuse_lost
+from agentcave.reconcile.servers import other_home, refuse_lost
 from agentcave.report.sessions import (
     Row,
     controller_object,
@@ -75,7 +75,8 @@ def rows_now(
     kept = controller.keeps if controller else None
     rows = rows_of(spec, observed, key, watched_at=watched_at, kept=kept)
     rows = with_failures(rows, state.failures)
-    rows = with_survivors(rows, partial(survivor, state.folder))
+    other = other_home(state, reading.server_pid)
+    rows = with_survivors(rows, partial(survivor, state.folder), other)
     if words:
         wanted = set(keys_of(words, declared_or_live(spec, rows), groups_of(spec)))
         rows = [row for row in rows if row.key in wanted]

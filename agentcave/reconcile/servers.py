@@ -77,6 +77,12 @@ def refuse_lost(state: State) -> None:
             )
 
 
+def other_home(state: State, pid: int | None) -> str | None:
+    """The socket of a live server other than ``pid`` that sessions of the project began on."""
+    others = (home for home in _known(state) if home.pid != pid and _is_alive(home))
+    return next((home.socket for home in others), None)
+
+
 def refuse_elsewhere(host: Host, state: State, uid: str, pid: int | None) -> None:
     """Raises CaveError when sessions of the project may live on another server than ``pid``."""
     for home in _known(state):

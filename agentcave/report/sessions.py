@@ -97,20 +97,24 @@ def with_failures(rows: Sequence[Row], failures: Callable[[], Mapping[str, str]]
     ]
 
 
-def with_survivors(rows: Sequence[Row], survivor: Callable[[str], int | None]) -> list[Row]:
-    """Pending agents whose last process lives on, for its tmux server was killed under it.
+def with_survivors(
+    rows: Sequence[Row], survivor: Callable[[str], int | None], other: str | None
+) -> list[Row]:
+    """Pending agents whose last process lives on: behind another socket, or its server was killed.
 
-    ``survivor``: that process, by the id of the session.
+    ``survivor``: that process, by the id of the session. ``other``: that socket.
     """
-    return [_surviving(row, survivor) for row in rows]
+    return [_surviving(row, survivor, other) for row in rows]
 
 
-def _surviving(row: Row, survivor: Callable[[str], int | None]) -> Row:
+def _surviving(row: Row, survivor: Callable[[str], int | None], other: str | None) -> Row:
     last = row.history.session
     if row.status.phase is not Phase.PENDING or last is None or (pid := survivor(last)) is None:
         return row
-    reason = f"process {pid} of it lives on without a terminal; `agentcave up` ends it, and starts"
-    return row._replace(status=row.status._replace(reason=f"{reason} it again"))
+    reason = f"process {pid} of it lives on without a terminal; `agentcave up` starts it anew"
+    if other is not None:
+        reason = f"process {pid} of it lives behind another tmux socket: --socket {other}"
+    return row._replace(status=row.status._replace(reason=reason))
 
 
 def _watch(

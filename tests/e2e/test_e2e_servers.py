@@ -39,6 +39,10 @@ def test_another_socket_neither_kills_nor_doubles_what_lives(cave: Cave) -> None
         done = cave.run(*words, "-f", "caves.yaml", "--socket", other, code=1)
         assert f"--socket {cave.socket}" in done.err
         assert all(map(alive, pids))
+    rows = cave.run("ps", "-f", "caves.yaml", "--json", "--socket", other).json["sessions"]
+    assert all(
+        row["reason"].endswith(f"another tmux socket: --socket {cave.socket}") for row in rows
+    )
     cave.up()
     assert {pane.pid for pane in cave.agents().values()} == set(pids), "a refused stop was kept"
     cave.run("down", "-f", "caves.yaml")
