@@ -5,18 +5,22 @@ venv=${AGENTCAVE_VENV:-$root/.venv}
 
 say() { printf '%s\n' "$*" >&2; }
 
-# make_venv EXTRA: installs the project with the given extra, editable, when it has changed.
+# make_venv EXTRA: installs the project with the given extra, editable, when it has changed; the
+# versions are those of constraints.txt, or with AGENTCAVE_LATEST=1 the newest.
 make_venv() {
     local extra=$1 python=${PYTHON:-python3} stamp
+    local pins=(-c "$root/constraints.txt")
+    [ "${AGENTCAVE_LATEST:-}" != 1 ] || pins=(--upgrade)
     if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         say "Python 3.11 or newer is needed; name one with PYTHON=/path/to/python3"
         exit 69
     fi
-    stamp="$extra $(cksum <"$root/pyproject.toml")"
+    stamp="$extra ${pins[0]} $(cat "$root/pyproject.toml" "$root/constraints.txt" | cksum)"
     if [ "$(cat "$venv/.installed" 2>/dev/null)" != "$stamp" ]; then
         say "installing agentcave and what it needs into $venv …"
         [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e "$root$extra"
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "${pins[@]}" \
+            -e "$root$extra"
         printf '%s' "$stamp" >"$venv/.installed"
     fi
     export PATH=$venv/bin:$PATH
