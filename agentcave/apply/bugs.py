@@ -5,7 +5,7 @@ import traceback
 
 from agentcave.errors import CaveError
 from agentcave.hosts import LocalHost
-from agentcave.hosts.limits import shortage
+from agentcave.hosts.limits import leaves, shortage
 from agentcave.model.hashing import sha256_hex
 
 
@@ -16,6 +16,13 @@ def reason(exc: Exception, folder: str) -> str:
     if isinstance(exc, OSError):
         return f"{exc.filename}: {exc.strerror}" if exc.filename else str(exc.strerror or exc)
     return f"bug: {type(exc).__name__} ({_kept(exc, folder)})"
+
+
+def reason_to_tell(exc: Exception, folder: str) -> str:
+    """The same for a controller; raises it again when whoever it tells has gone (EPIPE)."""
+    if any(isinstance(one, BrokenPipeError) for one in leaves(exc)):
+        raise exc
+    return reason(exc, folder)
 
 
 def _kept(exc: Exception, folder: str) -> str:

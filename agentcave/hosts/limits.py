@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 def shortage(exc: BaseException) -> str | None:
     """What ran out, and the limit that may have said so; None for anything else."""
-    return next(filter(None, map(_shortage, _leaves(exc))), None)
+    return next(filter(None, map(_shortage, leaves(exc))), None)
 
 
-def _leaves(exc: BaseException) -> Iterator[BaseException]:
+def leaves(exc: BaseException) -> Iterator[BaseException]:
     """What task groups have wrapped."""
     if not isinstance(exc, BaseExceptionGroup):
         yield exc
         return
     for inner in exc.exceptions:
-        yield from _leaves(inner)
+        yield from leaves(inner)
 
 
 def _shortage(exc: BaseException) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import anyio
 from anyio.abc import TaskGroup
 
-from agentcave.apply.bugs import reason
+from agentcave.apply.bugs import reason_to_tell
 from agentcave.apply.events import PASSING, Event
 from agentcave.apply.tools import Tools
 from agentcave.errors import CaveError
@@ -117,7 +117,7 @@ class Flights:
         except CaveError as exc:
             self._fail(flight, seen, dict.fromkeys(flight.flying, str(exc)))
         except Exception as exc:
-            why = reason(exc, self._setting.state.folder)
+            why = reason_to_tell(exc, self._setting.state.folder)
             self._fail(flight, seen, dict.fromkeys(flight.flying, why))
         finally:
             self.free(flight.flying, flight.failed)

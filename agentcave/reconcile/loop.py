@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import anyio
 from anyio.abc import TaskGroup
 
-from agentcave.apply.bugs import reason
+from agentcave.apply.bugs import reason_to_tell
 from agentcave.apply.events import Event, Result
 from agentcave.apply.perform import Hands
 from agentcave.errors import CaveError
@@ -155,7 +155,9 @@ class Loop:
         return self._pause(seen)
 
     def _reason(self, exc: Exception) -> str:
-        return str(exc) if isinstance(exc, CaveError) else reason(exc, self._setting.state.folder)
+        if isinstance(exc, CaveError):
+            return str(exc)
+        return reason_to_tell(exc, self._setting.state.folder)
 
     def _release(self) -> None:
         if not self._flights.busy:
