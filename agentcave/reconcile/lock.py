@@ -146,11 +146,13 @@ class Turn:
         self._held, self._changed = True, False
 
     def rest(self) -> None:
+        """Not while what was done cannot be written down; that is told at the end."""
         if self._held:
-            self._leave()
-            self._clients.give()
-            self._lock.give()
-            self._held = False
+            with contextlib.suppress(CaveError):
+                self._leave()
+                self._clients.give()
+                self._lock.give()
+                self._held = False
 
     async def resume(self) -> bool:
         """Hold it again; whether others have held it since. Raises Busy."""

@@ -15,7 +15,7 @@ import pytest
 
 from agentcave.errors import Busy, CaveError
 from agentcave.reconcile.controllers import NAME, being_controller, controller_of
-from agentcave.reconcile.lock import lock_of_clients, project_lock
+from agentcave.reconcile.lock import Turn, lock_of_clients, project_lock
 
 ROOT = str(Path(__file__).resolve().parents[2])
 HOLD = """
@@ -194,3 +194,38 @@ def test_a_controller_is_not_looked_for_in_what_is_no_file_of_ours(
     if kind == "link":
         (tmp_path / "other").write_text(ours)
     assert controller_of(str(tmp_path)) is None
+
+
+async def test_a_turn_is_given_and_taken_back_and_tells_whether_others_had_one(
+    tmp_path: Path,
+) -> None:
+    left: list[str] = []
+    folder = str(tmp_path)
+    with project_lock(folder, "up", 1, print) as lock, lock_of_clients(folder) as clients:
+        turn = Turn(lock, clients, lambda: left.append("written"), 0.1)
+        assert not await turn.resume()
+        turn.rest()
+        turn.rest()
+        assert left == ["written"]
+        assert not await turn.resume()
+        turn.rest()
+        with (
+            project_lock(folder, "stop", 0, print),
+            pytest.raises(Busy, match="agentcave stop"),
+        ):
+            await turn.resume()
+        assert await turn.resume()
+        assert (tmp_path / "lock").read_text().startswith("agentcave up ")
+        with pytest.raises(Busy), project_lock(folder, "down", 0, print):
+            pass
+
+
+def test_what_cannot_be_written_down_keeps_the_turn(tmp_path: Path) -> None:
+    def full() -> None:
+        raise CaveError("no space")
+
+    folder = str(tmp_path)
+    with project_lock(folder, "up", 1, print) as lock, lock_of_clients(folder) as clients:
+        Turn(lock, clients, full, 0.1).rest()
+        with pytest.raises(Busy), project_lock(folder, "down", 0, print):
+            pass
