@@ -157,10 +157,8 @@ async def act(
     """Carry out the plan of a pass. ``wait_for``: then wait until all agents are that.
 
     ``lock``: the project's, which is given to others while nothing is done but waiting.
-
     ``strays``: end what belongs to no session too, if only this project lives on the server.
     """
-    from agentcave.apply.executor import ALWAYS
     from agentcave.apply.tools import Tools
     from agentcave.sessions import TmuxSessionManager
 
@@ -195,15 +193,26 @@ async def act(
         if names is not None and _starting(seen.plan):
             sessions.start_ahead()
         work = Work(tools, sessions, seen, emit)
-        turn = work.executor.turn = Turn(lock, clients, work.flush, timeout) if lock else ALWAYS
-        try:
-            lost = await _end_strays(seen) if strays else ()
-            await work.run()
-            troubles = (*lost, *await _stillborn(sessions, seen, work.hands))
-            turn.rest()
-            waited = await _wait(work.hands, seen, wait_for) if wait_for else ()
-        finally:
-            work.flush()
+        if lock is not None:
+            work.executor.turn = Turn(lock, clients, work.flush, timeout)
+        return await _carry_out(work, sessions, seen, wait_for, strays)
+
+
+async def _carry_out(
+    work: "Work",
+    sessions: "TmuxSessionManager",
+    seen: Pass,
+    wait_for: str | None,
+    strays: bool,
+) -> Outcome:
+    try:
+        lost = await _end_strays(seen) if strays else ()
+        await work.run()
+        troubles = (*lost, *await _stillborn(sessions, seen, work.hands))
+        work.executor.turn.rest()
+        waited = await _wait(work.hands, seen, wait_for) if wait_for else ()
+    finally:
+        work.flush()
     late = work.executor.late or any(isinstance(why, DeadlineExceeded) for _, why in waited)
     told = (work.hands.masked(str(why), cave) for cave, why in waited)
     return Outcome(tuple(work.executor.events()), (*troubles, *told), late)
