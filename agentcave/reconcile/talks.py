@@ -12,7 +12,7 @@ from agentcave.model.desired import Desired, DesiredAgent
 from agentcave.model.observed import History, Key, Observed
 from agentcave.plan.digest import environment_of
 from agentcave.reconcile.attend import learn
-from agentcave.sessions.evidence import read_events, screens
+from agentcave.sessions.evidence import conversation_of, read_events, screens
 from agentcave.tmux import Server
 
 
@@ -51,7 +51,7 @@ def _last_talk(
         return
     own = os.path.join(folder, "sessions", past.session)
     adapter = known_adapter(agent.spec.type)
-    if known := adapter.conversation(read_events(adapter, own)):
+    if known := conversation_of(adapter, read_events(adapter, own)):
         learn(history, agent.key, past.session, known)
 
 

@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from agentcave.agents import Adapter, Ask, Evidence, Seen, known_adapter
+from agentcave.agents import Adapter, Ask, Events, Evidence, Seen, known_adapter
+from agentcave.agents.reading import brief
 from agentcave.hosts import Host, environment_of, look
 from agentcave.model.observed import ObservedSession
 from agentcave.model.spec import ScreenRule
-from agentcave.model.status import Judgement
+from agentcave.model.status import Activity, Claim, Judgement
 from agentcave.plan.activity import judge, wants_screen
 from agentcave.sessions.asking import ask_all
 from agentcave.sessions.screen import screen_text
@@ -55,16 +56,35 @@ def judge_all(
     looked_at: list[ObservedSession] = []
     for key, (session, evidence) in gathered.items():
         adapter = known_adapter(session.stamp.type)
-        judgement = judge(adapter.claims(evidence), now)
-        told[key] = Told(judgement, adapter.conversation(evidence.told))
+        judgement = judge(claims_of(adapter, evidence), now)
+        told[key] = Told(judgement, conversation_of(adapter, evidence.told))
         wants = every_screen or wants_screen(judgement, now, draws=adapter.DRAWS)
         if evidence.rules and wants:
             looked_at.append(session)
     for key, screen in screens(host, server, looked_at).items():
         session, evidence = gathered[key]
-        claims = known_adapter(session.stamp.type).claims(evidence._replace(screen=screen))
+        adapter = known_adapter(session.stamp.type)
+        claims = claims_of(adapter, evidence._replace(screen=screen))
         told[key] = told[key]._replace(judgement=judge(claims, now))
     return told
+
+
+def claims_of(adapter: Adapter, evidence: Evidence) -> Sequence[Claim]:
+    """What an adapter makes of it; an exception is a bug of the adapter, and said of its agent."""
+    try:
+        return adapter.claims(evidence)
+    except Exception as exc:
+        where = getattr(adapter, "__name__", "its adapter")  # a module, mostly
+        bug = f"bug in {where}: {brief(repr(exc))}"
+        return [Claim("process", Activity.UNKNOWN, "its adapter failed", bug)]
+
+
+def conversation_of(adapter: Adapter, told: Events) -> str | None:
+    """The same for the conversation; the claims say what is wrong."""
+    try:
+        return adapter.conversation(told)
+    except Exception:
+        return None
 
 
 def read(subject: Subject, *, limit: int = GLANCE, proving: bool = False) -> Evidence:

@@ -12,7 +12,7 @@ from agentcave.model.spec import ScreenRule, StopKey
 from agentcave.model.status import Dialog
 from agentcave.plan.activity import judge, wants_screen
 from agentcave.sessions.delivery import NotDelivered, Sight
-from agentcave.sessions.evidence import GLANCE, Subject, read
+from agentcave.sessions.evidence import GLANCE, Subject, claims_of, read
 from agentcave.tmux import Version, commands, scrubbed
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ class TmuxLine:
         self._seen = pane
         evidence = await self._read(pane)
         now = time.time()
-        judgement = judge(self.adapter.claims(evidence), now)
+        judgement = judge(claims_of(self.adapter, evidence), now)
         wants = wants_screen(judgement, now, draws=self.adapter.DRAWS)
         if evidence.rules and not pane.dead and wants:
             evidence = evidence._replace(screen=await self.screen(pane))
-            judgement = judge(self.adapter.claims(evidence), now)
+            judgement = judge(claims_of(self.adapter, evidence), now)
         sight = Sight(pane, judgement)
         self._asked = sight.judgement.dialog
         return sight
@@ -92,7 +92,7 @@ class TmuxLine:
             shown=self.adapter.INPUT,
             hidden=hidden,
         )
-        told = judge(self.adapter.claims(await self._read(pane)), time.time()).dialog
+        told = judge(claims_of(self.adapter, await self._read(pane)), time.time()).dialog
         if told is not None and told != self._asked:
             return False
         return not any(await self._session.tell(choice))
