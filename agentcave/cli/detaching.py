@@ -68,6 +68,12 @@ async def _start(
                 said = (await session.get_output()).strip()
                 await sessions.remove_session(session.id)
                 raise CaveError(f"the controller ended at once:\n{said}")
+            if ours and ours.problem:
+                raise CaveError(
+                    f"the controller (pid {ours.pid}) runs, and cannot keep {document.name} as "
+                    f"declared: {ours.problem}",
+                    "it tries again by itself; `agentcave ps` shows how it is, `down` ends it",
+                )
             if time.monotonic() >= deadline:
                 name = session_name(document.name, "", NAME)
                 raise DeadlineExceeded(

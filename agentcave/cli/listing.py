@@ -23,6 +23,7 @@ from agentcave.reconcile.servers import other_home, refuse_lost
 from agentcave.report.sessions import (
     Row,
     controller_object,
+    controller_text,
     render_rows,
     rows_json,
     rows_of,
@@ -111,7 +112,7 @@ def _show(
         for stray in strays:
             say(args, stray_text(stray))
         if controller:
-            say(args, f"kept as declared by a controller, pid {controller.pid}")
+            say(args, controller_text(controller))
     return 0
 
 

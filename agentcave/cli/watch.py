@@ -113,7 +113,8 @@ def _only(error: BaseException) -> BaseException:
 def _looked(loop: Loop, setting: Setting, identity: Identity, shown: Lines | Table) -> None:
     with contextlib.suppress(CaveError):  # a full disk: it is tried at the next look
         kept = [cave.name for cave in loop.spec.caves]
-        identity.keeps(None if len(kept) == len(loop.spec.declared) else kept)
+        whole = len(kept) == len(loop.spec.declared)
+        identity.keeps(None if whole else kept, loop.problem)
         if loop.is_resting and not identity.watching:
             identity.is_watching()
     if loop.looks == 1:  # a long setup is no reason for a service manager to give up

@@ -21,7 +21,7 @@ class Controller(NamedTuple):
     """``detached``: it has a tmux session for itself. ``watching``: once its first pass is done.
 
     ``since`` is in seconds since the epoch, ``epoch`` what its clock adds to the boot-time clock.
-    ``keeps``: only these caves; None for all of the project.
+    ``keeps``: only these caves; None for all of the project. ``problem``: why it cannot.
     """
 
     pid: int
@@ -31,6 +31,7 @@ class Controller(NamedTuple):
     watching: bool = False
     epoch: float | None = None
     keeps: Sequence[str] | None = None
+    problem: str | None = None
 
     @property
     def process(self) -> ProcessId:
@@ -85,10 +86,13 @@ class Identity:
         """The first pass is done."""
         self._sign(self._ours._replace(watching=True))
 
-    def keeps(self, caves: Sequence[str] | None) -> None:
-        """The other caves of the project are left alone; None: there are no others."""
-        if caves != self._ours.keeps:
-            self._sign(self._ours._replace(keeps=caves))
+    def keeps(self, caves: Sequence[str] | None, problem: str | None) -> None:
+        """The other caves of the project are left alone; None: there are no others.
+
+        ``problem``: why these are not kept as declared now.
+        """
+        if (caves, problem) != (self._ours.keeps, self._ours.problem):
+            self._sign(self._ours._replace(keeps=caves, problem=problem))
 
     def _sign(self, ours: Controller) -> None:
         self._lock.sign(json.dumps(ours._asdict()).encode())

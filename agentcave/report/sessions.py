@@ -255,7 +255,18 @@ def rows_json(
 
 def controller_object(controller: "Controller") -> dict[str, Any]:
     since = _utc(controller.since)
-    return {"pid": controller.pid, "detached": controller.detached, "started_at": since}
+    return {
+        "pid": controller.pid,
+        "detached": controller.detached,
+        "started_at": since,
+        "problem": controller.problem,
+    }
+
+
+def controller_text(controller: "Controller") -> str:
+    if controller.problem is None:
+        return f"kept as declared by a controller, pid {controller.pid}"
+    return f"not kept as declared by its controller, pid {controller.pid}: {controller.problem}"
 
 
 def _stray_object(stray: "Stray") -> dict[str, Any]:

@@ -1,12 +1,23 @@
 """What goes wrong under a controller: it tells, goes on with the rest, and tries again."""
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
 import pytest
 from caving import AGENTCAVE, ONE_CAVE, SLEEPER, Cave, Terminal, eventually
-from watching import API, WATCH, Told, Watcher, comes_back, crash, pid_of, watching
+from watching import (
+    API,
+    WATCH,
+    Told,
+    Watcher,
+    comes_back,
+    controller,
+    crash,
+    pid_of,
+    watching,
+)
 
 Opener = Callable[..., Terminal]
 ONE_IS_MISSING = f"""\
@@ -121,3 +132,29 @@ def test_a_reader_that_has_seen_enough_ends_it_without_a_word(cave: Cave) -> Non
     done = cave.shell("$agentcave up -f caves.yaml --watch --json | head -n 1")
     assert done.out.count("\n") == 1
     assert done.err == ""
+
+
+def test_a_controller_that_cannot_keep_anything_is_told_of_and_not_taken_for_one_that_does(
+    cave: Cave,
+) -> None:
+    with watching(cave) as watcher:
+        good = (cave.root / "caves.yaml").read_text()
+        cave.write("caves.yaml", "caves: {}: no\n")
+        eventually(lambda: b'problem": "caves.yaml' in (cave.state() / "controller").read_bytes())
+        cave.write("caves.yaml", good)
+        eventually(lambda: (controller(cave) or {}).get("problem", "") is None)
+        said = cave.run("ps", "-f", "caves.yaml").err
+        assert f"kept as declared by a controller, pid {watcher.pid}" in said
+
+
+def test_who_detaches_one_hears_of_its_first_look_that_fails(cave: Cave) -> None:
+    real = shutil.which("tmux")
+    ours = 'tr "\\0" "\\n" <"/proc/$PPID/environ" | grep -q ^AGENTCAVE_AGENT=controller$'
+    broken = f"case $* in *list-panes*) {ours} && {{ echo no >&2; exit 1; }} ;; esac"
+    path = cave.program("tmux", f'{broken}\nexec {real} "$@"')
+    done = cave.run(*WATCH[:-1], "--detach", "--timeout", "60s", code=1, PATH=path)
+    assert "runs, and cannot keep shop as declared: " in done.err
+    assert "it tries again by itself" in done.err
+    told = cave.run("ps", "-f", "caves.yaml").err
+    assert "not kept as declared by its controller, pid " in told
+    cave.run("down", "-f", "caves.yaml")
