@@ -66,8 +66,9 @@ def _is_open(path: str) -> bool:
 def require_nothing_foreign(host: Host, path: str, admin: str) -> None:
     """Raise CaveError unless all that differs from the commit is missing, or was cut off there.
 
-    Files that the commit does not know are left alone by what follows. A file cut off by a kill
-    holds the beginning of what the commit has, nothing else.
+    Files that the commit does not know are left alone by what follows. git writes the files of a
+    commit in its own order: a kill cuts one off, which then holds the beginning of what the commit
+    has, and none that comes after it is there. Any other one was shortened by somebody.
     """
     index = os.path.join(admin, "index.agentcave")
     git = Git(host, path)
@@ -80,7 +81,10 @@ def require_nothing_foreign(host: Host, path: str, admin: str) -> None:
         )
         names = [name for name in os.fsdecode(output).split("\0") if name]
         changed = [name for name in names if not _is_absent(path, name)]
-        foreign = [name for name in changed if not _is_cut_off(git, name, aside)]
+        tracked = os.fsdecode(git.observe("ls-files", "-z", variables=aside)).split("\0")
+        there = (name for name in reversed(tracked) if name and not _is_absent(path, name))
+        last = next(there, None)
+        foreign = [name for name in changed if name != last or not _is_cut_off(git, name, aside)]
     finally:
         for leftover in (index, f"{index}.lock"):
             with contextlib.suppress(FileNotFoundError):

@@ -132,6 +132,17 @@ async def test_a_file_that_was_cut_off_is_completed(
     assert project.git("status", "--porcelain", at=half_made.path) == ""
 
 
+async def test_a_file_that_somebody_has_shortened_is_not_restored(
+    project: Project, half_made: WorkspaceSpec
+) -> None:
+    """git was past it: it wrote others after it."""
+    short = os.path.join(half_made.path, ".gitattributes")
+    os.truncate(short, 3)
+    with pytest.raises(CaveError, match=r"\.gitattributes is not what"):
+        await project.make(half_made, begun(half_made))
+    assert Path(short).read_text() == "z.p"
+
+
 async def test_a_half_made_worktree_with_somebodys_change_is_refused(
     project: Project, half_made: WorkspaceSpec
 ) -> None:
