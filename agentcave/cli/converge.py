@@ -22,6 +22,7 @@ from agentcave.reconcile.once import (
     Pass,
     act,
     check_programs,
+    check_room,
     decide_for,
     left_over,
     see,
@@ -78,6 +79,7 @@ def converge(
     if not seen.plan.steps and wait_for is None and not left_over(seen, state):
         return report(args, seen.plan, Outcome())
     check_programs(seen)
+    check_room(seen)
     outcome = _act(args, host, seen, state, lock, key, wait_for, strays, clock)
     return report(args, seen.plan, outcome)
 

@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Iterator
+from math import inf
 
 
 def shortage(exc: BaseException) -> str | None:
@@ -16,6 +17,21 @@ def leaves(exc: BaseException) -> Iterator[BaseException]:
         return
     for inner in exc.exceptions:
         yield from leaves(inner)
+
+
+def descriptors_of(pid: int | None) -> float:
+    """How many a process may have open; None: one that we begin and that takes all it may."""
+    if pid is None:
+        import resource
+
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        return inf if hard == resource.RLIM_INFINITY else hard
+    try:
+        with open(f"/proc/{pid}/limits", encoding="ascii") as file:
+            words = next((line.split() for line in file if line.startswith("Max open files")), [])
+    except OSError:
+        return inf
+    return int(words[3]) if len(words) > 3 and words[3].isdigit() else inf
 
 
 def _shortage(exc: BaseException) -> str | None:

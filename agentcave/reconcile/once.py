@@ -11,6 +11,7 @@ from agentcave.agents import adapter_of
 from agentcave.agents.reading import brief
 from agentcave.errors import CaveError, DeadlineExceeded, Unavailable
 from agentcave.hosts import Host
+from agentcave.hosts.limits import descriptors_of
 from agentcave.model.desired import Desired, DesiredAgent, Request, Wanted
 from agentcave.model.observed import Key, Observed, ObservedSession
 from agentcave.model.spec import ProjectSpec
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from agentcave.apply.tools import Tools
     from agentcave.sessions import TmuxSessionManager
 
+SPARE = 20
+"""Descriptors of a tmux server that are for no session (3.3a: 6, and two for each client)."""
 Emit = Callable[["Event"], None]
 
 
@@ -138,6 +141,24 @@ def missing_programs(
         path = declared.get("PATH", environ.get("PATH", os.defpath))
         if ("/" not in program or program.startswith("/")) and not host.which(program, path):
             yield agent.key, f"{agent.cave}/{agent.spec.name} needs {program}: {adapter.INSTALL}"
+
+
+def check_room(seen: Pass) -> None:
+    """Raises Unavailable when the tmux server cannot hold what is to live on it.
+
+    It needs a descriptor for each session, and at its limit it spins instead of failing.
+    """
+    server, observed = seen.sight.server_pid, seen.sight.observed
+    starts = sum(isinstance(step.action, StartSession) for step in seen.plan.planned)
+    wanted = SPARE + starts + sum(not one.dead for one in observed.stamped)
+    room = descriptors_of(server)
+    if starts and wanted > room:
+        who = f"the tmux server {server}" if server else "a tmux server"
+        raise Unavailable(
+            f"{who} may have {room} descriptors open, and {starts} more sessions take it to "
+            f"{wanted}",
+            "raise the limit (`ulimit -H -n`); a server that runs has to be ended first",
+        )
 
 
 async def act(

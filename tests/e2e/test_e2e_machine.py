@@ -136,6 +136,27 @@ def descriptors(pid: int) -> tuple[int, int]:
     return int(soft), int(hard)
 
 
+def test_more_sessions_than_the_server_can_hold_are_refused_by_name(cave: Cave) -> None:
+    few = f"version: 1\nname: shop\ncaves:\n  api: {{agents: {{shell: {SLEEPER}}}}}\n"
+    many = few + f"  web: {{replicas: 30, agents: {{shell: {SLEEPER}}}}}\n"
+    cave.declare(many)
+    up = "ulimit -n 40; $agentcave up -f caves.yaml"
+    done = cave.shell(up)
+    assert done.code == 69
+    assert (
+        "a tmux server may have 40 descriptors open, and 31 more sessions take it to 51" in done.err
+    )
+    assert cave.panes() == []
+    cave.declare(few)
+    assert cave.shell(up).code == 0
+    server = cave.tmux("display-message", "-p", "#{pid}")
+    cave.declare(many)
+    done = cave.up(code=69)  # its limit is the server's
+    assert f"the tmux server {server} may have 40 descriptors open" in done.err
+    assert list(cave.agents()) == ["shop/api/shell"]
+    assert cave.run("plan", "-f", "caves.yaml").code == 0
+
+
 def test_the_server_has_descriptors_for_many_sessions_and_agents_keep_their_limit(
     cave: Cave,
 ) -> None:
