@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from agentcave.errors import CaveError
 from agentcave.hosts.processes import working_directory
 from agentcave.workspaces.checkouts import leads_to, place_of
-from agentcave.workspaces.removal import EMPTY
+from agentcave.workspaces.removal import EMPTY, LEAVING
 
 NEAR = 4
 """How many of the folders around its old place are looked through."""
@@ -33,10 +33,11 @@ def require_not_moved(admin: str) -> None:
 
 
 def _places(path: str) -> Iterator[str]:
-    """No folder twice, and none that a removal of ours has moved aside."""
+    """No folder twice, and none that a removal of ours has moved aside: the pass finishes those."""
     seen = {path}
     for place in (*_worked_in(), *_near(path)):
-        if place not in seen and EMPTY not in os.path.basename(place):
+        name = os.path.basename(place)
+        if place not in seen and LEAVING not in name and EMPTY not in name:
             seen.add(place)
             yield place
 

@@ -128,6 +128,8 @@ async def _forget(main: Git, path: str, reason: str) -> None:
     if found.lock is not None:
         await main.run("worktree", "unlock", "--", real, timeout=60.0)
     await main.run("worktree", "remove", "--", real, timeout=60.0)
+    if _still_registered(main, real) is not None:  # unlocked it would be nobody's
+        raise CaveError(f"git says that it has dropped the worktree {path}, and has not")
 
 
 def _still_registered(main: Git, real: str) -> Checkout | None:

@@ -64,9 +64,9 @@ def edited(cave: Cave) -> Promise:
 
 
 SCENARIOS = {
-    "creating": Scenario(nothing_yet, ("up",), 48),
-    "changing": Scenario(edited, ("up",), 42),
+    "creating": Scenario(nothing_yet, ("up",), 54),
+    "changing": Scenario(edited, ("up",), 52),
     "ending": Scenario(living, ("down",), 18),
-    "removing": Scenario(living, ("down", "--remove-workspaces"), 88, code=1),
+    "removing": Scenario(living, ("down", "--remove-workspaces"), 96, code=1),
     "restarting": Scenario(living, ("restart",), 18),
 }

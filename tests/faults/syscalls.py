@@ -12,15 +12,15 @@ ON_HISTORY = ("pwrite64", "fdatasync", "openat")
 
 COUNTS: Mapping[str, Mapping[str, int]] = {
     "creating": {"pwrite64": 175, "fdatasync": 60, "openat": 45}
-    | {"write": 48, "mkdir": 34, "unlink": 32, "rename": 12, "renameat": 16},
+    | {"write": 48, "mkdir": 56, "unlink": 32, "rename": 12, "renameat": 16},
     "changing": {"pwrite64": 100, "fdatasync": 30, "openat": 26}
-    | {"write": 40, "mkdir": 22, "unlink": 20, "rename": 8, "renameat": 10, "rmdir": 4},
+    | {"write": 40, "mkdir": 54, "unlink": 20, "rename": 8, "renameat": 10, "rmdir": 4},
     "ending": {"pwrite64": 45, "fdatasync": 12, "openat": 15}
-    | {"write": 24, "mkdir": 14, "unlink": 10, "rename": 2, "rmdir": 6},
+    | {"write": 24, "mkdir": 24, "unlink": 10, "rename": 2, "rmdir": 6},
     "removing": {"pwrite64": 60, "fdatasync": 16, "openat": 18}
-    | {"write": 28, "mkdir": 16, "unlink": 16, "rename": 6, "rmdir": 10},
+    | {"write": 28, "mkdir": 28, "unlink": 16, "rename": 6, "rmdir": 10},
     "restarting": {"pwrite64": 40, "fdatasync": 12, "openat": 14}
-    | {"write": 28, "mkdir": 26, "unlink": 16, "rename": 8, "rmdir": 6},
+    | {"write": 28, "mkdir": 50, "unlink": 16, "rename": 8, "rmdir": 6},
 }
 
 
