@@ -65,7 +65,7 @@ def a_dead_server(cave: Cave, promise: Promise) -> Promise:
 REIGNS = {
     "beginning": Reign(nothing_yet, nothing_more, 70),
     "replacing": Reign(living, a_crash, 12),
-    "editing": Reign(living, an_edit, 100),
+    "editing": Reign(living, an_edit, 76),
     "raising": Reign(living, a_dead_server, 16),
 }
 

