@@ -31,6 +31,7 @@ from agentcave.hosts.processes import (
 )
 
 START = Callable[..., "Root"]
+MARKERS = [b"AGENTCAVE_SESSION_DIR=/nowhere/storm"]
 HELD_BY_A_SUBREAPER = {"orphan", "stray"}  # tests/contract/test_strays.py
 
 
@@ -202,9 +203,10 @@ def storm(tmp_path: Path) -> Iterator[ProcessId]:
     program = [sys.executable, script, on]
     with subprocess.Popen(program, start_new_session=True, env=environ) as root:
         try:
-            until(lambda: len(family(identify(root.pid), snapshot())) > SLOTS // 2, seconds=30)
             found = identify(root.pid)
             assert found is not None
+            # Not by kinship alone: on a busy machine, most are orphans when they are seen.
+            until(lambda: len(family(found, snapshot(), MARKERS)) > SLOTS // 4, seconds=30)
             yield found
         finally:
             on.unlink()
@@ -218,11 +220,10 @@ async def test_a_storm_that_is_faster_than_the_looks_is_ended(
         return snapshot()
 
     monkeypatch.setattr(ending, "snapshot", slowly)
-    markers = [b"AGENTCAVE_SESSION_DIR=/nowhere/storm"]
     with anyio.fail_after(30):
-        ended = await end_family(storm, markers=markers, grace=0.1)
+        ended = await end_family(storm, markers=MARKERS, grace=0.1)
     assert ended.left == {}
-    assert family(None, snapshot(), markers) == set()
+    assert family(None, snapshot(), MARKERS) == set()
 
 
 async def test_many_families_are_ended_at_once_with_one_scan_a_look(
