@@ -117,6 +117,8 @@ def _dispatch(argv: list[str]) -> int:
 def _terminated(number: int, frame: FrameType | None) -> None:
     """SIGTERM goes the way of Ctrl-C, which an event loop knows: a pass is cancelled, not torn."""
     _terminations.append(number)
+    if len(_terminations) > 1:  # we are ending, and may have come as far as Python's own end
+        return
     interrupt = signal.getsignal(signal.SIGINT)
     if not callable(interrupt):
         raise KeyboardInterrupt
