@@ -11,6 +11,8 @@ from agentcave.model.hashing import sha256_hex
 
 def reason(exc: Exception, folder: str) -> str:
     """Why something was not done. A bug's traceback goes into ``folder``, once for each bug."""
+    if isinstance(exc, CaveError):
+        return str(exc)
     if (short := shortage(exc)) is not None:
         return short
     if isinstance(exc, OSError):

@@ -76,7 +76,7 @@ def rows_now(
     kept = controller.keeps if controller else None
     rows = rows_of(spec, observed, key, watched_at=watched_at, kept=kept)
     rows = with_failures(rows, state.failures)
-    other = other_home(state, reading.server_pid)
+    other = partial(other_home, state, reading.server_pid)
     rows = with_survivors(rows, partial(survivor, state.folder), other)
     if words:
         wanted = set(keys_of(words, declared_or_live(spec, rows), groups_of(spec)))

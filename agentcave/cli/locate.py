@@ -39,7 +39,7 @@ def locate(args: argparse.Namespace, changes: bool = False) -> Located:
             "use -f FILE alone",
         )
     if args.file:
-        return Located(tuple(_real(absolute(file)) for file in args.file), False)
+        return Located(tuple(_placed(absolute(file)) for file in args.file), False)
     here = absolute("")
     from agentcave import config
     from agentcave.cli.owner import owning_file
@@ -53,7 +53,7 @@ def locate(args: argparse.Namespace, changes: bool = False) -> Located:
             )
         return Located((owner,), True)
     found = config.find(here)
-    return Located((_real(found),) if found else (), True)
+    return Located((_placed(found),) if found else (), True)
 
 
 def absolute(path: str) -> str:
@@ -66,17 +66,17 @@ def absolute(path: str) -> str:
         raise UsageError("the working directory is gone", "cd to one that exists") from exc
 
 
-def _real(path: str) -> str:
+def _placed(path: str) -> str:
     """Raises UsageError for a path that cannot be written down as text."""
     from agentcave.config.files import named
 
-    real = named(path)
+    place = named(path)
     try:
-        real.encode()
+        place.encode()
     except UnicodeEncodeError as exc:
-        where = os.fsencode(real).decode(errors="backslashreplace")
+        where = os.fsencode(place).decode(errors="backslashreplace")
         raise UsageError(f"the path {where} is not valid UTF-8", "rename it") from exc
-    return real
+    return place
 
 
 def require(located: Located) -> Located:

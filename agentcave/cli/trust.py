@@ -31,10 +31,7 @@ def run(args: argparse.Namespace) -> int:
     print(diff, end="", file=sys.stderr)
     if can_ask() and not args.yes and not confirmed(f"Trust {document.file} in this form?"):
         raise NotTrusted(f"{document.file} stays untrusted")
-    with writing(args, document.name, document.uid, document.file) as (
-        state,
-        _,
-    ):  # wakes a controller
-        record_trust(document, state)
+    with writing(args, document.name, document.uid, document.file) as (state, _):
+        record_trust(document, state)  # the end of the lock wakes a controller
     print(plain(f"trusted {document.file}"))
     return 0

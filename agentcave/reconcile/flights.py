@@ -114,8 +114,6 @@ class Flights:
         flight = _Flight(self, {step.cave for step in seen.plan.steps})
         try:
             await self._carry_out(self._installed(flight, seen), flight)
-        except CaveError as exc:
-            self._fail(flight, seen, dict.fromkeys(flight.flying, str(exc)))
         except Exception as exc:
             why = reason_to_tell(exc, self._setting.state.folder)
             self._fail(flight, seen, dict.fromkeys(flight.flying, why))

@@ -145,7 +145,8 @@ class Loop:
             self._tell_blocked(seen.plan)
             self._flights.launch(tasks, seen)
         except Exception as exc:
-            self._failed = self._differs("look", self._reason(exc), self._failed)
+            why = reason_to_tell(exc, self._setting.state.folder)
+            self._failed = self._differs("look", why, self._failed)
             delays.failed("")
             return delays.next()
         finally:
@@ -153,11 +154,6 @@ class Loop:
         self._failed = None
         delays.succeeded("")
         return self._pause(seen)
-
-    def _reason(self, exc: Exception) -> str:
-        if isinstance(exc, CaveError):
-            return str(exc)
-        return reason_to_tell(exc, self._setting.state.folder)
 
     def _release(self) -> None:
         if not self._flights.busy:

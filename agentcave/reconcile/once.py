@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from agentcave.sessions import TmuxSessionManager
 
 SPARE = 20
-"""Descriptors of a tmux server that are for no session (3.3a: 6, and two for each client)."""
+"""Descriptors of a tmux server that are for no session: six (3.3a), and those of its clients."""
 Emit = Callable[["Event"], None]
 
 

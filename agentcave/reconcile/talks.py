@@ -12,7 +12,7 @@ from agentcave.model.desired import Desired, DesiredAgent
 from agentcave.model.observed import History, Key, Observed
 from agentcave.plan.digest import environment_of
 from agentcave.reconcile.attend import learn
-from agentcave.sessions.evidence import conversation_of, read_events, screens
+from agentcave.sessions.evidence import bug_of, read_events, screens
 from agentcave.tmux import Server
 
 
@@ -34,9 +34,9 @@ def remember_talks(
             past = history.get(agent.key)
             if not adapter.CONVERSES or past is None:
                 continue
-            _last_talk(folder, history, agent, observed)
+            bug = _last_talk(folder, history, agent, observed)
             past = history[agent.key]
-            why = failed.get(agent.key) or _lost(desired, agent, past, environ)
+            why = bug or failed.get(agent.key) or _lost(desired, agent, past, environ)
             if past.conversation is not None and why:
                 unresumable[agent.key] = why
     return observed._replace(history=history, unresumable=unresumable)
@@ -44,15 +44,23 @@ def remember_talks(
 
 def _last_talk(
     folder: str, history: dict[Key, History], agent: DesiredAgent, observed: Observed
-) -> None:
-    """Learn from the folder of an incarnation that has ended; its pane may be gone."""
+) -> str | None:
+    """Learn from the folder of an incarnation that has ended; its pane may be gone.
+
+    Returns what is wrong with the adapter, if it fails: which one was the last is not known then.
+    """
     past = history[agent.key]
     if past.session is None or past.session in observed.judged:
-        return
+        return None
     own = os.path.join(folder, "sessions", past.session)
     adapter = known_adapter(agent.spec.type)
-    if known := conversation_of(adapter, read_events(adapter, own)):
+    try:
+        known = adapter.conversation(read_events(adapter, own))
+    except Exception as exc:
+        return bug_of(adapter, exc)
+    if known:
         learn(history, agent.key, past.session, known)
+    return None
 
 
 def _lost(

@@ -98,7 +98,7 @@ def with_failures(rows: Sequence[Row], failures: Callable[[], Mapping[str, str]]
 
 
 def with_survivors(
-    rows: Sequence[Row], survivor: Callable[[str], int | None], other: str | None
+    rows: Sequence[Row], survivor: Callable[[str], int | None], other: Callable[[], str | None]
 ) -> list[Row]:
     """Pending agents whose last process lives on: behind another socket, or its server was killed.
 
@@ -107,13 +107,16 @@ def with_survivors(
     return [_surviving(row, survivor, other) for row in rows]
 
 
-def _surviving(row: Row, survivor: Callable[[str], int | None], other: str | None) -> Row:
+def _surviving(
+    row: Row, survivor: Callable[[str], int | None], other: Callable[[], str | None]
+) -> Row:
     last = row.history.session
     if row.status.phase is not Phase.PENDING or last is None or (pid := survivor(last)) is None:
         return row
-    reason = f"process {pid} of it lives on without a terminal; `agentcave up` starts it anew"
-    if other is not None:
-        reason = f"process {pid} of it lives behind another tmux socket: --socket {other}"
+    where = "on without a terminal; `agentcave up` ends it, and starts it again"
+    if socket := other():
+        where = f"behind another tmux socket: --socket {socket}"
+    reason = f"process {pid} of it lives {where}"
     return row._replace(status=row.status._replace(reason=reason))
 
 

@@ -9,7 +9,7 @@ from agentcave.agents import Answer
 from agentcave.errors import CaveError
 from agentcave.model.spec import StopKey
 from agentcave.model.status import Dialog
-from agentcave.sessions.delivery import LEAVE_MODE, LOGS, LOOK_AGAIN, Unconfirmed, alone
+from agentcave.sessions.delivery import IN_MODE, LEAVE_MODE, LOGS, LOOK_AGAIN, Unconfirmed, alone
 from agentcave.sessions.line import TmuxLine
 
 GONE_WITHIN = 5.0
@@ -67,8 +67,7 @@ async def _open(line: TmuxLine) -> Dialog:
     if sight.pane.dead:
         raise CaveError(f"{line.name} has ended", "`agentcave up` starts it again")
     if sight.pane.in_mode and sight.pane.attached:
-        why = "takes no keys: somebody scrolls in it, or chooses in tmux"
-        raise CaveError(f"{line.name} {why}", LEAVE_MODE)
+        raise CaveError(f"{line.name} {IN_MODE}", LEAVE_MODE)
     if sight.pane.in_mode:
         await line.leave_mode()
     if sight.judgement.dialog is None:

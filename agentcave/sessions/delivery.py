@@ -31,6 +31,7 @@ PROVEN_WITHIN = 2.0
 """Seconds for the agent to say that it took a prompt, before Enter is pressed again."""
 ENTERS = 4
 LOGS = "`agentcave logs` shows its screen"
+IN_MODE = "takes no keys: somebody scrolls in it, or chooses in tmux"
 LEAVE_MODE = "press q where it is attached to leave that mode of tmux"
 
 
@@ -171,7 +172,7 @@ def refusal(sight: Sight, adapter: Adapter, wish: Wish) -> Refusal | None:
     if pane.dead:
         return Refusal("has ended", hint="`agentcave up` starts it again")
     if pane.in_mode and pane.attached:
-        return Refusal("takes no keys: somebody scrolls in it, or chooses in tmux", hint=LEAVE_MODE)
+        return Refusal(IN_MODE, hint=LEAVE_MODE)
     dialog = judgement.dialog
     if dialog is not None and dialog.kind == "startup":
         return Refusal(f"has not started: {judgement.reason}", hint="`agentcave attach` to answer")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from agentcave.agents import Adapter, Ask, Events, Evidence, Seen, known_adapter
+from agentcave.agents import Adapter, Ask, Evidence, Seen, known_adapter
 from agentcave.agents.reading import brief
 from agentcave.hosts import Host, environment_of, look
 from agentcave.model.observed import ObservedSession
@@ -56,8 +56,12 @@ def judge_all(
     looked_at: list[ObservedSession] = []
     for key, (session, evidence) in gathered.items():
         adapter = known_adapter(session.stamp.type)
-        judgement = judge(claims_of(adapter, evidence), now)
-        told[key] = Told(judgement, conversation_of(adapter, evidence.told))
+        try:
+            claims, talk = adapter.claims(evidence), adapter.conversation(evidence.told)
+        except Exception as exc:
+            claims, talk = [_failed(adapter, exc)], None
+        judgement = judge(claims, now)
+        told[key] = Told(judgement, talk)
         wants = every_screen or wants_screen(judgement, now, draws=adapter.DRAWS)
         if evidence.rules and wants:
             looked_at.append(session)
@@ -74,17 +78,16 @@ def claims_of(adapter: Adapter, evidence: Evidence) -> Sequence[Claim]:
     try:
         return adapter.claims(evidence)
     except Exception as exc:
-        where = getattr(adapter, "__name__", "its adapter")  # a module, mostly
-        bug = f"bug in {where}: {brief(repr(exc))}"
-        return [Claim("process", Activity.UNKNOWN, "its adapter failed", bug)]
+        return [_failed(adapter, exc)]
 
 
-def conversation_of(adapter: Adapter, told: Events) -> str | None:
-    """The same for the conversation; the claims say what is wrong."""
-    try:
-        return adapter.conversation(told)
-    except Exception:
-        return None
+def _failed(adapter: Adapter, exc: Exception) -> Claim:
+    return Claim("process", Activity.UNKNOWN, "its adapter failed", bug_of(adapter, exc))
+
+
+def bug_of(adapter: Adapter, exc: Exception) -> str:
+    where = getattr(adapter, "__name__", "its adapter")  # a module, mostly
+    return f"bug in {where}: {brief(repr(exc))}"
 
 
 def read(subject: Subject, *, limit: int = GLANCE, proving: bool = False) -> Evidence:

@@ -265,7 +265,6 @@ class TmuxSessionManager:
             for project in os.listdir(root):
                 folder = os.path.join(root, project, "sessions", session_id)
                 shutil.rmtree(folder, ignore_errors=True)
-                with contextlib.suppress(
-                    OSError
-                ):  # it is a convenience, and may be anything by now
+                # It is a convenience, and may be anything by now.
+                with contextlib.suppress(OSError):
                     os.unlink(os.path.join(root, project, PIDS, session_id))

@@ -46,11 +46,7 @@ def launch(start):
 
 
 FAILING = """
-def claims(evidence):
-    raise ZeroDivisionError("a nap")
-
-
-def conversation(events):
+def {what}(told):
     raise ZeroDivisionError("a nap")
 """
 
@@ -92,11 +88,13 @@ def test_another_package_adds_a_type(cave: Cave, tmp_path: Path) -> None:
     row = cave.run("ps", "-f", "caves.yaml", "--json", **inside).json["sessions"][0]
     assert (row["type"], row["phase"]) == ("napper", "running")
 
-    (tmp_path / "plug_in_napper.py").write_text(f"{PLUGIN}\n\n{FAILING}")
-    row = cave.run("ps", "-f", "caves.yaml", "--json", **inside).json["sessions"][0]
-    assert (row["phase"], row["activity"]) == ("running", "unknown")
-    assert row["reason"] == "bug in plug_in_napper: ZeroDivisionError('a nap')"
-    assert cave.up(**inside).out == "shop: 1 unchanged\n"
+    for what in ("claims", "conversation"):
+        failing = f"{PLUGIN}\n{FAILING.format(what=what)}"
+        (tmp_path / "plug_in_napper.py").write_text(failing)
+        row = cave.run("ps", "-f", "caves.yaml", "--json", **inside).json["sessions"][0]
+        assert (row["phase"], row["activity"]) == ("running", "unknown")
+        assert row["reason"] == "bug in plug_in_napper: ZeroDivisionError('a nap')"
+        assert cave.up(**inside).out == "shop: 1 unchanged\n"
 
     cave.write("caves.yaml", (cave.root / "caves.yaml").read_text() + "# edited\n")
     unknown = cave.up(code=78, PYTHONPATH=cave.environ.get("PYTHONPATH"))

@@ -11,6 +11,7 @@ import pytest
 from caving import eventually
 from plan_world import agent, cave, dead, running, wanted, world
 
+from agentcave.agents import claude
 from agentcave.hosts import LocalHost
 from agentcave.model.observed import History, Observed, ObservedSession
 from agentcave.model.spec import CaveSpec, ScreenRule, WorkspaceSpec
@@ -62,6 +63,18 @@ def test_one_without_a_transcript_or_with_an_empty_one_cannot(
         transcript(tmp_path, TALK, text)
     transcript(tmp_path, OTHER)
     assert remembered(tmp_path).unresumable == {KEY: "the transcript of the last one is gone"}
+
+
+def test_an_adapter_that_fails_on_what_it_is_told_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(claude, "conversation", broken)
+    transcript(tmp_path, TALK)
+    why = "bug in agentcave.agents.claude: ZeroDivisionError('a bug')"
+    assert remembered(tmp_path).unresumable == {KEY: why}
 
 
 def test_where_there_was_none_nothing_is_lost(tmp_path: Path) -> None:
